@@ -1,0 +1,41 @@
+// Package translate turns a checked configuration into Envoy resources.
+//
+//	*config.Config -> plan (which resources exist, their names) -> build each once -> *translate.Resources
+//
+// It knows config's model and Envoy's protos; no YAML, no files, no caches, no gRPC.
+package translate
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+// Resource is one Envoy resource and what must be known about it besides.
+type Resource struct {
+	// Type is the type URL, one of go-control-plane's resource/v3 constants.
+	Type string
+	// Name is unique among the resources of this type that one node is given.
+	Name string
+	// Msg is the resource. It is not changed after Translate returned it.
+	Msg proto.Message
+	// Origins are the places of the file that it was made from, the most telling one first.
+	Origins []config.Place
+	// Audience says which nodes are given it. Only listeners have one; the rest follows by reference.
+	Audience config.Selector
+	// Refs are the resources that it names: clusters of a listener, the endpoint assignment of a cluster.
+	Refs []Ref
+}
+
+// Ref is the name of a resource that another one needs.
+type Ref struct {
+	Type, Name string
+}
+
+// Resources are all resources of a configuration.
+type Resources struct {
+	// Config is what they were made from.
+	Config *config.Config
+	// List is sorted by type, name and place. Two listeners may have one name if no node can be given both.
+	List []*Resource
+}
