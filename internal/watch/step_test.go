@@ -71,7 +71,8 @@ func TestStep(t *testing.T) {
 		{"in place", []string{"10 ~/c/edge.yaml"}, "quiet@110"},
 		{"two writes are one look", []string{"10 ~/c/edge.yaml", "90 ~/c/edge.yaml"}, "quiet@190"},
 		{
-			"renamed over", []string{"10 +/c/.tmp", "11 ~/c/.tmp", "12 -/c/.tmp", "12 +/c/edge.yaml"},
+			"renamed over",
+			[]string{"10 +/c/.tmp", "11 ~/c/.tmp", "12 -/c/.tmp", "12 +/c/edge.yaml"},
 			"whole@12",
 		},
 		{"renamed over twice", []string{"1 -/c/a", "1 +/c/edge.yaml", "2 -/c/a", "2 +/c/edge.yaml"}, "whole@1 whole@2"},

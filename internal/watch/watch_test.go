@@ -72,25 +72,12 @@ func TestRealChanges(t *testing.T) {
 		change func(t *testing.T, dir string)
 		want   Hint
 	}{
-		{"written in place", func(t *testing.T, dir string) { write(t, dir+"/edge.yaml", "b") }, Quiet},
-		{"renamed over", func(t *testing.T, dir string) {
-			write(t, dir+"/.tmp", "b")
-			rename(t, dir+"/.tmp", dir+"/edge.yaml")
-		}, Whole},
-		{"moved in from elsewhere", func(t *testing.T, dir string) {
-			other := t.TempDir()
-			write(t, other+"/edge.yaml", "b")
-			rename(t, other+"/edge.yaml", dir+"/edge.yaml")
-		}, Quiet},
-		{"removed", func(t *testing.T, dir string) { remove(t, dir+"/edge.yaml") }, Quiet},
-		{"the directory replaced", func(t *testing.T, dir string) {
-			rename(t, dir, dir+".old")
-			mkdir(t, dir)
-		}, Quiet},
-		{"..data swapped", func(t *testing.T, dir string) {
-			symlink(t, "nowhere", dir+"/..data_tmp")
-			rename(t, dir+"/..data_tmp", dir+"/..data")
-		}, Whole},
+		{"written in place", writeInPlace, Quiet},
+		{"renamed over", renameOver, Whole},
+		{"moved in from elsewhere", moveIn, Quiet},
+		{"removed", removeFile, Quiet},
+		{"the directory replaced", replaceDirectory, Quiet},
+		{"..data swapped", swapData, Whole},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -104,6 +91,41 @@ func TestRealChanges(t *testing.T) {
 			wantHint(t, w, test.want)
 		})
 	}
+}
+
+func writeInPlace(t *testing.T, dir string) {
+	t.Helper()
+	write(t, dir+"/edge.yaml", "b")
+}
+
+func renameOver(t *testing.T, dir string) {
+	t.Helper()
+	write(t, dir+"/.tmp", "b")
+	rename(t, dir+"/.tmp", dir+"/edge.yaml")
+}
+
+func moveIn(t *testing.T, dir string) {
+	t.Helper()
+	other := t.TempDir()
+	write(t, other+"/edge.yaml", "b")
+	rename(t, other+"/edge.yaml", dir+"/edge.yaml")
+}
+
+func removeFile(t *testing.T, dir string) {
+	t.Helper()
+	must(t, os.Remove(dir+"/edge.yaml"))
+}
+
+func replaceDirectory(t *testing.T, dir string) {
+	t.Helper()
+	rename(t, dir, dir+".old")
+	mkdir(t, dir)
+}
+
+func swapData(t *testing.T, dir string) {
+	t.Helper()
+	symlink(t, "nowhere", dir+"/..data_tmp")
+	rename(t, dir+"/..data_tmp", dir+"/..data")
 }
 
 func TestEachReplacementIsHeard(t *testing.T) {
@@ -298,11 +320,6 @@ func write(t *testing.T, path, text string) {
 func rename(t *testing.T, from, to string) {
 	t.Helper()
 	must(t, os.Rename(from, to))
-}
-
-func remove(t *testing.T, path string) {
-	t.Helper()
-	must(t, os.Remove(path))
 }
 
 func mkdir(t *testing.T, path string) {
