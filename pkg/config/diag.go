@@ -1,5 +1,13 @@
 package config
 
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // Severity says whether a message stops the configuration from being used.
 type Severity string
 
@@ -25,5 +33,108 @@ type Diagnostic struct {
 	Width  int
 }
 
+// String is the first line of d, as editors and CI read it: "edge.yaml:14:10: error: listeners.db.tcp: ... [L4X0107]".
+func (d Diagnostic) String() string {
+	var b strings.Builder
+	b.WriteString(d.Position.String())
+	fmt.Fprintf(&b, ": %s: ", d.Severity)
+	if d.Path != "" {
+		b.WriteString(d.Path)
+		b.WriteString(": ")
+	}
+	fmt.Fprintf(&b, "%s [%s]", d.Message, d.ID)
+	return b.String()
+}
+
+// String is p as editors read it: "edge.yaml:14:10", without what is unknown.
+func (p Position) String() string {
+	s := p.File
+	for _, n := range []int{p.Line, p.Column} {
+		if n == 0 {
+			break
+		}
+		s += ":" + strconv.Itoa(n)
+	}
+	return s
+}
+
 // Diagnostics are all messages of one look at the files, sorted by place.
 type Diagnostics []Diagnostic
+
+// HasErrors reports whether some message stops the configuration from being used.
+func (ds Diagnostics) HasErrors() bool {
+	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
+}
+
+// IsMissing reports whether d says that a path does not exist.
+func IsMissing(d Diagnostic) bool { return d.ID == MissingID }
+
+// report collects the messages of one Load. The same words about the same spot are kept once: a value of `defaults:`,
+// or one that stands behind an anchor, is read several times.
+type report struct {
+	list Diagnostics
+	seen map[said]bool
+}
+
+// said is what makes two messages the same.
+type said struct {
+	position Position
+	id       id
+	message  string
+}
+
+// mark is a spot in a document that a message can underline. The zero line means the whole file.
+type mark struct {
+	doc                 *document
+	line, column, width int
+}
+
+func (r *report) add(severity Severity, id id, at mark, path, message string) {
+	p := Position{File: at.doc.path, Line: at.line, Column: at.column}
+	key := said{p, id, message}
+	if r.seen[key] {
+		return
+	}
+	if r.seen == nil {
+		r.seen = map[said]bool{}
+	}
+	r.seen[key] = true
+	r.list = append(r.list, Diagnostic{
+		Severity: severity,
+		ID:       string(id),
+		Position: p,
+		Path:     path,
+		Message:  message,
+		Source:   at.doc.line(at.line),
+		Width:    max(at.width, 1),
+	})
+}
+
+// errorf says what is wrong with v.
+func (r *report) errorf(id id, v *value, format string, args ...any) {
+	r.add(Error, id, v.mark(), v.path(), fmt.Sprintf(format, args...))
+}
+
+// warnf says what is odd about v, but can be used.
+func (r *report) warnf(id id, v *value, format string, args ...any) {
+	r.add(Warning, id, v.mark(), v.path(), fmt.Sprintf(format, args...))
+}
+
+// fail says what is wrong with a file that has no values to point at.
+func (r *report) fail(id id, at mark, format string, args ...any) {
+	r.add(Error, id, at, "", fmt.Sprintf(format, args...))
+}
+
+// sorted is all that was said, by file, line and column.
+func (r *report) sorted() Diagnostics {
+	slices.SortStableFunc(r.list, func(a, b Diagnostic) int {
+		return cmp.Or(
+			cmp.Compare(a.Position.File, b.Position.File),
+			cmp.Compare(a.Position.Line, b.Position.Line),
+			cmp.Compare(a.Position.Column, b.Position.Column),
+			cmp.Compare(a.ID, b.ID),
+			cmp.Compare(a.Message, b.Message),
+		)
+	})
+	return r.list
+}

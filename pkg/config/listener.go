@@ -33,9 +33,11 @@ type Listener struct {
 	// UDP has exactly one, TCP at least one.
 	Routes []*Route
 	// Timeouts, Keepalive and AccessLog are those of the client's side, defaults filled in.
-	Timeouts  ListenerTimeouts
-	Keepalive *Keepalive // nil: off, or UDP
-	AccessLog *AccessLog // nil: none
+	Timeouts ListenerTimeouts `yaml:"timeouts"`
+	// Keepalive is that of the connections from the clients; nil is off, or UDP.
+	Keepalive *Keepalive `yaml:"keepalive" default:"on" only:"tcp"`
+	// AccessLog writes down each connection or session; nil is none.
+	AccessLog *AccessLog `yaml:"access_log" default:"none"`
 }
 
 // Bind is one address that a listener listens on.
@@ -117,18 +119,21 @@ const (
 // ListenerTimeouts end connections and sessions on which nothing happens.
 type ListenerTimeouts struct {
 	// Idle ends a TCP connection or UDP session on which no byte has moved for this long; 0 is off (TCP only).
-	Idle Duration
+	Idle Duration `yaml:"idle" default:"none" default_udp:"60s" range:"1ms..8760h" none:"tcp"`
 }
 
 // AccessLog is where each connection or session is written down when it ends.
 type AccessLog struct {
 	// File is a path on the Envoy, or "stdout", "stderr".
-	File string
+	File string `yaml:"file,main" required:"true"`
 	// JSON are the fields of each line, sorted by name; Text is the line itself. At most one is set; neither means the
 	// default JSON fields of the protocol.
-	JSON []Field
-	Text string
+	JSON Fields `yaml:"json" instead:"text"`
+	Text string `yaml:"text" instead:"json"`
 }
+
+// Fields are the fields of a JSON log line, sorted by name.
+type Fields []Field
 
 // Field is one named value of a JSON log line.
 type Field struct {
@@ -139,7 +144,8 @@ type Field struct {
 // Envoy: envoy.config.core.v3.TcpKeepalive.
 type Keepalive struct {
 	// Idle is the quiet time before the first probe, Interval the time between probes. Whole seconds, 1s..32767s.
-	Idle, Interval Duration
+	Idle     Duration `yaml:"idle,main" default:"60s" range:"1s..32767s"`
+	Interval Duration `yaml:"interval" default:"15s" range:"1s..32767s"`
 	// Probes is how many may stay unanswered before the connection is closed. 1..127.
-	Probes int
+	Probes int `yaml:"probes" default:"4" range:"1..127"`
 }

@@ -18,10 +18,11 @@ type Selector struct {
 // Term is one group's conditions, all of which must fit; an empty condition fits every node.
 type Term struct {
 	// ID may hold `*`, which stands for any text, also none.
-	ID string
+	ID string `yaml:"id"`
 	// Cluster, Zone and the values of Metadata are compared as they are.
-	Cluster, Zone string
-	Metadata      map[string]string
+	Cluster  string            `yaml:"cluster"`
+	Zone     string            `yaml:"zone"`
+	Metadata map[string]string `yaml:"metadata"`
 }
 
 // Match reports whether s means n.

@@ -1,6 +1,89 @@
 package config
 
-import "time"
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Duration is a time span as the file writes it: "30s", "1h30m", "250ms". 0 means none.
 type Duration time.Duration
+
+// units are those of a duration, the largest first.
+var units = []struct {
+	name string
+	span time.Duration
+}{{"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}}
+
+// String is d in the file's notation: "1h30m", "250ms"; "none" for 0. What is smaller than a millisecond is left out.
+func (d Duration) String() string {
+	var b strings.Builder
+	rest := time.Duration(d)
+	for _, u := range units {
+		if n := rest / u.span; n > 0 {
+			fmt.Fprintf(&b, "%d%s", n, u.name)
+			rest -= n * u.span
+		}
+	}
+	if b.Len() == 0 {
+		return "none"
+	}
+	return b.String()
+}
+
+// parseDuration reads a duration: whole numbers with the units h, m, s and ms, the largest first, each at most once.
+// The error says what would be right.
+func parseDuration(text string) (Duration, error) {
+	var total time.Duration
+	rest := text
+	for _, u := range units {
+		n, after, ok := cutNumber(rest)
+		if !ok || !strings.HasPrefix(after, u.name) || u.name == "m" && strings.HasPrefix(after, "ms") {
+			continue
+		}
+		if n > math.MaxInt64/int64(u.span) || total > math.MaxInt64-time.Duration(n)*u.span {
+			return 0, fmt.Errorf("%s is too long", quote(text))
+		}
+		total += time.Duration(n) * u.span
+		rest = after[len(u.name):]
+	}
+	if rest != "" || text == "" {
+		return 0, fmt.Errorf("%s is not a duration; %s", quote(text), durationHint(text))
+	}
+	if total == 0 {
+		return 0, fmt.Errorf("%s is no time at all; write none to turn this off", quote(text))
+	}
+	return Duration(total), nil
+}
+
+// cutNumber splits the digits off the front of text.
+func cutNumber(text string) (n int64, rest string, ok bool) {
+	end := 0
+	for end < len(text) && '0' <= text[end] && text[end] <= '9' {
+		end++
+	}
+	n, err := strconv.ParseInt(text[:end], 10, 64)
+	return n, text[end:], err == nil
+}
+
+// durationHint says what would be right in place of text.
+func durationHint(text string) string {
+	if _, rest, ok := cutNumber(text); ok && rest == "" {
+		return fmt.Sprintf("write the unit: %ss, or %sms", text, text)
+	}
+	return "write it like 30s, 1h30m or 250ms"
+}
+
+// parseNumber reads a whole number written in plain digits. The error says what would be right.
+func parseNumber(text string) (int64, error) {
+	n, rest, ok := cutNumber(text)
+	switch {
+	case !ok || rest != "":
+		return 0, fmt.Errorf("%s is not a whole number", quote(text))
+	case len(text) > 1 && text[0] == '0':
+		return 0, fmt.Errorf("%s starts with 0, which YAML may read as octal; write %d", text, n)
+	}
+	return n, nil
+}

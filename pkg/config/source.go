@@ -1,0 +1,245 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// maxFileSize is how large one file may be, in bytes. 10,000 listeners take about 1 MiB.
+const maxFileSize = 16 << 20
+
+// The reasons for which a path cannot be read; the texts are for people.
+var (
+	errMissing    = errors.New("does not exist")
+	errDangling   = errors.New("is a symbolic link to something that does not exist")
+	errLoop       = errors.New("is a symbolic link that leads back to itself")
+	errNotRegular = errors.New("is not a regular file")
+	errTooLarge   = fmt.Errorf("is larger than %d MiB", maxFileSize>>20)
+	errChanging   = errors.New("keeps changing while it is read")
+	errNoStdin    = errors.New(`"-" (standard input) cannot be read here`)
+)
+
+// Source is one look at the files: it reads each path once and remembers what it saw, so that the bytes that are
+// compared are the bytes that are parsed. It is not for concurrent use. The zero value is not usable; see [NewSource].
+type Source struct {
+	stdin    io.Reader
+	looks    map[string]*look
+	watch    map[string]bool
+	mounts   func() map[string]bool
+	warnings []string
+}
+
+// look is what was seen at one path.
+type look struct {
+	// directory is whether the path is one; names are then its files that belong to the configuration.
+	directory bool
+	names     []string
+	// text and sum are those of a file.
+	text []byte
+	sum  [sha256.Size]byte
+	// stale is whether the file was replaced while this mount of it was kept: it has no name any more.
+	stale bool
+	err   error
+}
+
+// NewSource is a look that has seen nothing yet.
+func NewSource() *Source {
+	return &Source{looks: map[string]*look{}, watch: map[string]bool{}, mounts: mountPoints}
+}
+
+// Stdin lets the path "-" be read from r. Without it "-" is an error.
+func (s *Source) Stdin(r io.Reader) { s.stdin = r }
+
+// Again is a new look that has re-read every file and directory that s had read. Standard input is not read twice.
+func (s *Source) Again() *Source {
+	again := NewSource()
+	again.mounts = s.mounts
+	for _, path := range slices.Sorted(maps.Keys(s.looks)) {
+		if path == "-" {
+			again.looks[path] = s.looks[path]
+			continue
+		}
+		again.look(path)
+	}
+	return again
+}
+
+// Sum is a hash of everything that was read: names, bytes and failures. Two looks with equal sums saw the same.
+func (s *Source) Sum() string {
+	h := sha256.New()
+	for _, path := range slices.Sorted(maps.Keys(s.looks)) {
+		l := s.looks[path]
+		fmt.Fprintf(h, "%q %v %q %x %v\n", path, l.directory, l.names, l.sum, l.err)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Watch are the directories in which a change may concern what was read, sorted: those of every link on the way to a
+// file, that of the file itself, and the nearest one that exists for a path that does not.
+func (s *Source) Watch() []string { return slices.Sorted(maps.Keys(s.watch)) }
+
+// Files are the paths of the files that were read, sorted.
+func (s *Source) Files() []string {
+	var files []string
+	for path, l := range s.looks {
+		if !l.directory && l.err == nil {
+			files = append(files, path)
+		}
+	}
+	slices.Sort(files)
+	return files
+}
+
+// look reads path, once.
+func (s *Source) look(path string) *look {
+	if l, ok := s.looks[path]; ok {
+		return l
+	}
+	l := s.read(path)
+	s.looks[path] = l
+	return l
+}
+
+func (s *Source) read(path string) *look {
+	if path == "-" {
+		return s.readStdin()
+	}
+	s.watchWay(path)
+	info, err := os.Stat(path)
+	if err != nil {
+		return &look{err: reason(path, err)}
+	}
+	if info.IsDir() {
+		return readDirectory(path)
+	}
+	return readFile(path, info)
+}
+
+func (s *Source) readStdin() *look {
+	if s.stdin == nil {
+		return &look{err: errNoStdin}
+	}
+	text, err := io.ReadAll(io.LimitReader(s.stdin, maxFileSize+1))
+	if err == nil && len(text) > maxFileSize {
+		err = errTooLarge
+	}
+	if err != nil {
+		return &look{err: err}
+	}
+	return &look{text: text, sum: sha256.Sum256(text)}
+}
+
+// readDirectory lists the files of a directory that belong to the configuration; it does not go deeper.
+func readDirectory(path string) *look {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return &look{directory: true, err: reason(path, err)}
+	}
+	l := &look{directory: true}
+	for _, e := range entries {
+		if configFile(e.Name()) {
+			l.names = append(l.names, e.Name())
+		}
+	}
+	return l
+}
+
+// configFile reports whether a file of that name in a directory belongs to the configuration. Editors' leftovers
+// (.x.swp, x.yaml~, x.yaml.bak) and a ConfigMap's ..data do not.
+func configFile(name string) bool {
+	ext := filepath.Ext(name)
+	return !strings.HasPrefix(name, ".") && (ext == ".yaml" || ext == ".yml")
+}
+
+// changes is how often a file may change while it is read before that is an error.
+const changes = 5
+
+// readFile reads a file whose Stat is known. A pipe or a device is refused unopened: opening one may block, or act.
+func readFile(path string, info fs.FileInfo) *look {
+	for range changes {
+		switch {
+		case !info.Mode().IsRegular():
+			return &look{err: errNotRegular}
+		case info.Size() > maxFileSize:
+			return &look{err: errTooLarge}
+		}
+		l, err := readOnce(path)
+		if err != nil {
+			return &look{err: reason(path, err)}
+		}
+		if l != nil {
+			return l
+		}
+		if info, err = os.Stat(path); err != nil {
+			return &look{err: reason(path, err)}
+		}
+	}
+	return &look{err: errChanging}
+}
+
+// readOnce is nil, nil for a file that changed while it was read.
+func readOnce(path string) (*look, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // not even a pipe that came between may block
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	if err != nil {
+		return nil, err
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !sameContent(before, after) || int64(len(text)) != after.Size() {
+		return nil, nil
+	}
+	return &look{text: text, sum: sha256.Sum256(text), stale: links(after) == 0}, nil
+}
+
+func sameContent(a, b fs.FileInfo) bool {
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// links is how many names a file has; 1 where the system does not say.
+func links(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink)
+	}
+	return 1
+}
+
+// reason is err as people read it, without the path, which the message names anyway.
+func reason(path string, err error) error {
+	switch {
+	case errors.Is(err, syscall.ELOOP):
+		return errLoop
+	case errors.Is(err, fs.ErrNotExist):
+		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return errDangling
+		}
+		return errMissing
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("may not be read by uid %d: permission denied", os.Geteuid())
+	}
+	var detail *fs.PathError
+	if errors.As(err, &detail) {
+		err = detail.Err
+	}
+	return fmt.Errorf("cannot be read: %w", err)
+}

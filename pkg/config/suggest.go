@@ -1,0 +1,70 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// nearest is the one of the known words that text was probably meant to be; empty where none is near.
+func nearest(text string, known []string) string {
+	best, least := "", 3
+	if len(text) <= 3 {
+		least = 2
+	}
+	for _, k := range known {
+		if d := distance(text, k, least); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be left out, added, changed or swapped with their neighbour to make b of a
+// (optimal string alignment), or limit if it is that or more.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	before := make([]int, len(b)+1)
+	last := make([]int, len(b)+1)
+	row := make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return min(last[len(b)], limit)
+}
+
+// unknownName says that v names no stanza, and which one may have been meant.
+func (r *report) unknownName(id id, what string, v *value, known []string) {
+	switch near := nearest(v.text, known); {
+	case near != "":
+		r.errorf(id, v, "no %s is named %s; did you mean %q?", what, quote(v.text), near)
+	case len(known) == 0:
+		r.errorf(id, v, "no %s is named %s; the file names none", what, quote(v.text))
+	default:
+		const enough = 10
+		more := ""
+		if len(known) > enough {
+			known, more = known[:enough], ", …"
+		}
+		r.errorf(id, v, "no %s is named %s; known: %s%s", what, quote(v.text), strings.Join(known, ", "), more)
+	}
+}
+
+// keysOf are the keys of m, sorted.
+func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,171 @@
+package config
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// kind is what a value is, as a person who reads the file sees it.
+type kind uint8
+
+const (
+	scalar kind = iota
+	list
+	mapping
+)
+
+// value is one value of a file, or one key, with its place. Aliases are followed and `<<` is merged: a value may hang
+// under several others. It is never changed once it was read.
+type value struct {
+	doc          *document
+	line, column int
+	kind         kind
+	// quoted is whether a scalar stands in quotes or as a block of text, so that it cannot be a word like none.
+	quoted bool
+	// text is a scalar as it is written, without quotes. YAML's own view of it (0777 is 511, no is false) is ignored.
+	text string
+	// parent is the list or mapping in which v is written; nil for the document's root.
+	parent *value
+	items  []*value // of a list
+	pairs  []pair   // of a mapping, in file order, each key once
+}
+
+// pair is one key of a mapping and what stands behind it.
+type pair struct {
+	key, value *value
+}
+
+// document is one file.
+type document struct {
+	path string
+	text []byte
+	// starts are the offsets of the lines, made when the first message needs one.
+	starts []int
+}
+
+// line is the text of line n, counted from 1, without its end; empty where there is none.
+func (d *document) line(n int) string {
+	if d.starts == nil {
+		d.starts = []int{0}
+		for i, c := range d.text {
+			if c == '\n' {
+				d.starts = append(d.starts, i+1)
+			}
+		}
+	}
+	if n < 1 || n > len(d.starts) {
+		return ""
+	}
+	rest := d.text[d.starts[n-1]:]
+	if end := bytes.IndexByte(rest, '\n'); end >= 0 {
+		rest = rest[:end]
+	}
+	return strings.ToValidUTF8(string(bytes.TrimSuffix(rest, []byte("\r"))), "\uFFFD")
+}
+
+// whole is d as a spot: the file, no line.
+func (d *document) whole() mark { return mark{doc: d} }
+
+// mark is where v stands.
+func (v *value) mark() mark {
+	width := 1
+	if v.kind == scalar {
+		width = utf8.RuneCountInString(v.text)
+		if v.quoted {
+			width += 2
+		}
+	}
+	return mark{v.doc, v.line, v.column, width}
+}
+
+// path is where v is written, as messages name it: "listeners.db.tcp[1]".
+func (v *value) path() string {
+	if v.parent == nil {
+		return ""
+	}
+	front := v.parent.path()
+	for i, item := range v.parent.items {
+		if item == v {
+			return front + "[" + strconv.Itoa(i) + "]"
+		}
+	}
+	for _, p := range v.parent.pairs {
+		if (p.key == v || p.value == v) && front != "" {
+			return front + "." + p.key.text
+		} else if p.key == v || p.value == v {
+			return p.key.text
+		}
+	}
+	return front
+}
+
+// is reports whether v is the word, written without quotes.
+func (v *value) is(word string) bool {
+	return v.kind == scalar && !v.quoted && v.text == word
+}
+
+// null reports whether nothing stands there.
+func (v *value) null() bool {
+	return v.is("") || v.is("~") || v.kind == scalar && !v.quoted && strings.EqualFold(v.text, "null")
+}
+
+// get is what stands behind a key of a mapping; nil where there is none.
+func (v *value) get(key string) *value {
+	if p := v.pair(key); p != nil {
+		return p.value
+	}
+	return nil
+}
+
+func (v *value) pair(key string) *pair {
+	if v == nil {
+		return nil
+	}
+	for i := range v.pairs {
+		if v.pairs[i].key.text == key {
+			return &v.pairs[i]
+		}
+	}
+	return nil
+}
+
+// elements are the items of a list; a single value stands for a list of one.
+func (v *value) elements() []*value {
+	if v.kind == list {
+		return v.items
+	}
+	return []*value{v}
+}
+
+// what is v for a message: "a list", "a map", "nothing", or the text as written.
+func (v *value) what() string {
+	switch {
+	case v.kind == list:
+		return "a list"
+	case v.kind == mapping:
+		return "a map"
+	case v.null():
+		return "nothing"
+	default:
+		return quote(v.text)
+	}
+}
+
+// quote is text for a message, cut where it is long.
+func quote(text string) string {
+	const longest = 60
+	if utf8.RuneCountInString(text) > longest {
+		text = string([]rune(text)[:longest]) + "…"
+	}
+	return `"` + strings.Map(printable, text) + `"`
+}
+
+// printable keeps what a file holds from steering the terminal on which a message is read.
+func printable(r rune) rune {
+	if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		return '\uFFFD'
+	}
+	return r
+}
