@@ -1,0 +1,282 @@
+package admin
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+// inForce writes c as a file of its own, with every default written out and the places in the files as comments. Read
+// again, it means the same: a test holds it to that.
+func inForce(c *config.Config) string {
+	w := &yamlWriter{config: c, tcp: tcpBackends(c)}
+	w.section("listeners", len(c.Listeners) > 0)
+	for stanza := range chunks(c.Listeners) {
+		w.stanza(stanza)
+	}
+	w.section("backends", len(c.Backends) > 0)
+	for _, b := range c.Backends {
+		w.line(1, b.Name, "", b.At)
+		w.backend(2, b, w.tcp[b] || !w.used(b))
+	}
+	w.section("groups", len(c.Groups) > 0)
+	for _, g := range c.Groups {
+		w.line(1, g.Name, term(g.Selector.Terms[0]), g.At)
+	}
+	return w.text.String()
+}
+
+// chunks are the listeners of c by stanza: one that has both protocols stands in the model twice.
+func chunks(list []*config.Listener) func(yield func([]*config.Listener) bool) {
+	return func(yield func([]*config.Listener) bool) {
+		for len(list) > 0 {
+			n := 1
+			for n < len(list) && list[n].Name == list[0].Name {
+				n++
+			}
+			if !yield(list[:n]) {
+				return
+			}
+			list = list[n:]
+		}
+	}
+}
+
+// tcpBackends are the backends that carry TCP. The others have no use for what only TCP connections have.
+func tcpBackends(c *config.Config) map[*config.Backend]bool {
+	used := map[*config.Backend]bool{}
+	for _, l := range c.Listeners {
+		for _, r := range l.Routes {
+			for _, p := range r.To.Parts {
+				used[p.Backend] = used[p.Backend] || l.Protocol == config.TCP
+			}
+		}
+	}
+	return used
+}
+
+// yamlWriter writes block style for what has a place of its own, and flow style for the rest.
+type yamlWriter struct {
+	text   strings.Builder
+	config *config.Config
+	tcp    map[*config.Backend]bool // see tcpBackends
+}
+
+func (w *yamlWriter) used(b *config.Backend) bool {
+	_, ok := w.tcp[b]
+	return ok
+}
+
+func (w *yamlWriter) section(name string, there bool) {
+	if there {
+		fmt.Fprintf(&w.text, "%s:\n", name)
+	}
+}
+
+// line writes one key. The zero place is no comment.
+func (w *yamlWriter) line(depth int, key, value string, at config.Place) {
+	fmt.Fprintf(&w.text, "%s%s:", strings.Repeat("  ", depth), key)
+	if value != "" {
+		w.text.WriteString(" " + value)
+	}
+	if position := w.config.Position(at); position.File != "" {
+		fmt.Fprintf(&w.text, " # %s", position)
+	}
+	w.text.WriteByte('\n')
+}
+
+func (w *yamlWriter) key(depth int, key, value string) { w.line(depth, key, value, config.Place{}) }
+
+// stanza writes one stanza: flat if it has one protocol, each protocol in its long form if it has both, or a socket
+// whose mode is set.
+func (w *yamlWriter) stanza(of []*config.Listener) {
+	w.line(1, of[0].Name, "", of[0].At)
+	for _, l := range of {
+		mode := l.Binds[0].Mode
+		if len(of) == 1 && mode == 0 {
+			w.key(2, string(l.Protocol), binds(l))
+			w.listener(2, l)
+			continue
+		}
+		w.key(2, string(l.Protocol), "")
+		w.key(3, "address", binds(l))
+		if mode != 0 {
+			w.key(3, "mode", fmt.Sprintf(`"%04o"`, mode))
+		}
+		w.listener(3, l)
+	}
+}
+
+func (w *yamlWriter) listener(depth int, l *config.Listener) {
+	w.nodes(depth, l.Audience)
+	w.key(depth, "timeouts", flow("idle", l.Timeouts.Idle.String()))
+	if l.Protocol == config.TCP {
+		w.key(depth, "keepalive", keepalive(l.Keepalive))
+	}
+	if l.AccessLog != nil {
+		w.key(depth, "access_log", accessLog(l.AccessLog))
+	}
+	w.routes(depth, l)
+}
+
+func (w *yamlWriter) routes(depth int, l *config.Listener) {
+	if l.Inspects {
+		w.key(depth, "sni", "")
+	}
+	for _, r := range l.Routes {
+		if r.SNI != "" {
+			w.target(depth+1, strconv.Quote(r.SNI), r, l.Protocol)
+			continue
+		}
+		w.target(depth, "to", r, l.Protocol)
+	}
+}
+
+func (w *yamlWriter) target(depth int, key string, r *config.Route, p config.Protocol) {
+	switch b := r.To.Parts[0].Backend; {
+	case r.To.Split:
+		var weights []string
+		for _, part := range r.To.Parts {
+			weights = append(weights, part.Backend.Name, strconv.FormatUint(uint64(part.Weight), 10))
+		}
+		w.line(depth, key, flow(weights...), r.At)
+	case b.Name != "":
+		w.line(depth, key, b.Name, r.At)
+	default:
+		w.line(depth, key, "", r.At)
+		w.backend(depth+1, b, p == config.TCP)
+	}
+}
+
+func (w *yamlWriter) backend(depth int, b *config.Backend, tcp bool) {
+	w.key(depth, "endpoints", endpoints(b.Endpoints))
+	w.key(depth, "balance", string(b.Balance))
+	if c := b.Check; c != nil {
+		w.key(depth, "check", flow("tcp", c.TCP.String(), "timeout", c.Timeout.String(),
+			"fall", strconv.Itoa(c.Fall), "rise", strconv.Itoa(c.Rise)))
+	}
+	if tcp {
+		w.key(depth, "timeouts", flow("connect", b.ConnectTimeout.String()))
+		w.key(depth, "keepalive", keepalive(b.Keepalive))
+	}
+}
+
+// nodes says who is given a listener; nothing if all are.
+func (w *yamlWriter) nodes(depth int, s config.Selector) {
+	if len(s.Terms) == 0 {
+		return
+	}
+	terms := make([]string, len(s.Terms))
+	for i, t := range s.Terms {
+		terms[i] = w.group(t)
+	}
+	w.key(depth, "nodes", list(terms))
+}
+
+// group is the name of the group that t came from, or its conditions.
+func (w *yamlWriter) group(t config.Term) string {
+	for _, g := range w.config.Groups {
+		if g.Selector.Equal(config.Selector{Terms: []config.Term{t}}) {
+			return g.Name
+		}
+	}
+	return term(t)
+}
+
+func term(t config.Term) string {
+	var pairs []string
+	add := func(key, value string) {
+		if value != "" {
+			pairs = append(pairs, key, strconv.Quote(value))
+		}
+	}
+	add("id", t.ID)
+	add("cluster", t.Cluster)
+	add("zone", t.Zone)
+	if len(t.Metadata) > 0 {
+		var metadata []string
+		for _, key := range slices.Sorted(maps.Keys(t.Metadata)) {
+			metadata = append(metadata, strconv.Quote(key), strconv.Quote(t.Metadata[key]))
+		}
+		pairs = append(pairs, "metadata", flow(metadata...))
+	}
+	return flow(pairs...)
+}
+
+func binds(l *config.Listener) string {
+	texts := make([]string, len(l.Binds))
+	for i, b := range l.Binds {
+		text := b.String()
+		if b.Last != b.Port {
+			text += "-" + strconv.Itoa(int(b.Last))
+		}
+		texts[i] = strconv.Quote(text)
+	}
+	return list(texts)
+}
+
+func endpoints(all []config.Endpoint) string {
+	texts := make([]string, len(all))
+	for i, e := range all {
+		texts[i] = strconv.Quote(endpoint(e))
+		if e.Weight != 1 {
+			texts[i] = flow("address", texts[i], "weight", strconv.FormatUint(uint64(e.Weight), 10))
+		}
+	}
+	return "[" + strings.Join(texts, ", ") + "]"
+}
+
+func endpoint(e config.Endpoint) string {
+	switch {
+	case e.Path != "":
+		return "unix:" + e.Path
+	case e.Host != "":
+		return e.Host + ":" + strconv.Itoa(int(e.Port))
+	default:
+		return netip.AddrPortFrom(e.Address, e.Port).String()
+	}
+}
+
+func keepalive(k *config.Keepalive) string {
+	if k == nil {
+		return "none"
+	}
+	return flow("idle", k.Idle.String(), "interval", k.Interval.String(), "probes", strconv.Itoa(k.Probes))
+}
+
+func accessLog(a *config.AccessLog) string {
+	pairs := []string{"file", strconv.Quote(a.File)}
+	if a.Text != "" {
+		pairs = append(pairs, "text", strconv.Quote(a.Text))
+	}
+	if len(a.JSON) > 0 {
+		var fields []string
+		for _, f := range a.JSON {
+			fields = append(fields, strconv.Quote(f.Name), strconv.Quote(f.Value))
+		}
+		pairs = append(pairs, "json", flow(fields...))
+	}
+	return flow(pairs...)
+}
+
+// flow is "{a: 1, b: 2}" of keys and values in turn.
+func flow(pairs ...string) string {
+	var entries []string
+	for pair := range slices.Chunk(pairs, 2) {
+		entries = append(entries, pair[0]+": "+pair[1])
+	}
+	return "{" + strings.Join(entries, ", ") + "}"
+}
+
+// list is a list in flow style, or its only element.
+func list(items []string) string {
+	if len(items) == 1 {
+		return items[0]
+	}
+	return "[" + strings.Join(items, ", ") + "]"
+}
