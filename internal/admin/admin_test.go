@@ -218,7 +218,7 @@ func TestStatusPage(t *testing.T) {
 			"Envoys connected: 2, 1 rejected, 1 synced.", "edge-2: listeners (tcp/0.0.0.0:5432)", "cannot bind",
 			"<code>edge.yaml:3:5</code>", "Attention.",
 		}},
-		{"gone", func() { model.Closed(1, "client") }, []string{"Left within the last hour", `<th scope="row">edge-1</th>`}},
+		{"gone", func() { model.Closed(2, "client") }, []string{"Left within the last hour", `<th scope="row">edge-1</th>`}},
 	}
 	for _, test := range tests {
 		test.event()
@@ -233,7 +233,7 @@ func TestStatusPage(t *testing.T) {
 
 func stream(id uint64, node string, state xds.State) xds.StreamState {
 	return xds.StreamState{
-		ID: id, Node: config.Node{ID: node, Cluster: "edge"}, State: state, Variant: xds.Delta,
+		Generation: 1, ID: id + 1, Node: config.Node{ID: node, Cluster: "edge"}, State: state, Variant: xds.Delta,
 		Address: "10.0.0.9:4000", EnvoyVersion: "1.40.0", ConnectedAt: time.Unix(0, 0),
 	}
 }

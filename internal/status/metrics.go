@@ -124,7 +124,7 @@ func (m *Model) nodesByState() map[xds.State]int {
 		counts[s] = 0
 	}
 	for _, n := range m.nodes {
-		counts[n.speaker().State]++
+		counts[m.speaker(n).State]++
 	}
 	return counts
 }

@@ -100,15 +100,33 @@ func (m *Model) forget(stream uint64) (xds.StreamState, bool) {
 }
 
 // speaker is the stream that stands for the node: the one in the worst state, so that a refusal is not hidden behind
-// another Envoy of the same id; among equals the newest.
-func (n *node) speaker() xds.StreamState {
-	return slices.MaxFunc(slices.Collect(maps.Values(n.streams)), func(a, b xds.StreamState) int {
-		return cmp.Or(
-			cmp.Compare(badness(a.State), badness(b.State)),
-			a.ConnectedAt.Compare(b.ConnectedAt),
-			cmp.Compare(a.ID, b.ID),
-		)
-	})
+// another Envoy of the same id; among equals the newest. m.mu is held.
+func (m *Model) speaker(n *node) xds.StreamState {
+	var worst xds.StreamState
+	for _, s := range n.streams {
+		s.State = m.stateNow(s)
+		if worst.ID == 0 || compareStreams(s, worst) > 0 {
+			worst = s
+		}
+	}
+	return worst
+}
+
+func compareStreams(a, b xds.StreamState) int {
+	return cmp.Or(
+		cmp.Compare(badness(a.State), badness(b.State)),
+		a.ConnectedAt.Compare(b.ConnectedAt),
+		cmp.Compare(a.ID, b.ID),
+	)
+}
+
+// stateNow is the state of s with regard to what is in force: a stream that was synced with the generation before has
+// not heard of the new one yet. m.mu is held.
+func (m *Model) stateNow(s xds.StreamState) xds.State {
+	if s.State == xds.Synced && m.generation != nil && s.Generation < m.generation.ID {
+		return xds.Pending
+	}
+	return s.State
 }
 
 // states are all states of a node, from best to worst.

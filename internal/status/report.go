@@ -126,7 +126,7 @@ func (m *Model) config() Config {
 func (m *Model) connected() []Node {
 	list := make([]Node, 0, len(m.nodes))
 	for _, n := range m.nodes {
-		s := n.speaker()
+		s := m.speaker(n)
 		list = append(list, Node{
 			ID: s.Node.ID, Cluster: s.Node.Cluster, Zone: s.Node.Zone,
 			ConnectedAt: s.ConnectedAt, Address: s.Address, Variant: s.Variant, EnvoyVersion: s.EnvoyVersion,

@@ -218,6 +218,28 @@ func TestTheWorstStreamSpeaksForItsNode(t *testing.T) {
 	}
 }
 
+// Between a reload and the moment at which a stream hears of it, nobody may take the node for up to date.
+func TestSyncedWithTheFormerGenerationIsPending(t *testing.T) {
+	m, _ := newModel()
+	apply(t, m, 1)
+	s := stream(1, "n", xds.Synced)
+	s.Generation = 1
+	m.Update(s)
+	wantState(t, m, xds.Synced)
+	apply(t, m, 2)
+	wantState(t, m, xds.Pending)
+	s.Generation = 2
+	m.Update(s)
+	wantState(t, m, xds.Synced)
+}
+
+func wantState(t *testing.T, m *Model, want xds.State) {
+	t.Helper()
+	if got := m.Report().Nodes[0].State; got != want {
+		t.Errorf("state %s, want %s", got, want)
+	}
+}
+
 func TestDeparture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := newModel()
@@ -260,8 +282,8 @@ func TestDeparturesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := newModel()
 		for i := range uint64(maxDeparted + 5) {
-			m.Update(stream(i, fmt.Sprintf("n%d", i), xds.Synced))
-			m.Closed(i, "client")
+			m.Update(stream(i+1, fmt.Sprintf("n%d", i), xds.Synced))
+			m.Closed(i+1, "client")
 			time.Sleep(time.Millisecond)
 		}
 		list := m.Report().Disconnected
@@ -318,9 +340,11 @@ func histogram(t *testing.T, registry *prometheus.Registry, name string) (float6
 func TestMetrics(t *testing.T) {
 	m, registry := newModel()
 	m.Sources(map[string]bool{"/etc/l4xds": true, "gone.yaml": false})
-	m.Update(stream(1, "a", xds.Synced))
-	m.Update(stream(2, "b", xds.Rejected))
 	apply(t, m, 1)
+	a := stream(1, "a", xds.Synced)
+	a.Generation = 1
+	m.Update(a)
+	m.Update(stream(2, "b", xds.Rejected))
 	refuse(m, mistake)
 	want := `
 # HELP l4xds_build_info 1 for the version of l4xds that runs.
