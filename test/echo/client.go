@@ -35,6 +35,8 @@ type Dialer struct {
 	From string
 	// TLS, unless nil, wraps the connection.
 	TLS *tls.Config
+	// First is a line to send before the greeting comes, for a proxy that waits for the client to speak.
+	First string
 }
 
 // Dial connects to addr, host:port or the path of a unix socket, and waits for the greeting.
@@ -58,7 +60,7 @@ func (d Dialer) Dial(ctx context.Context, addr string) (*Conn, error) {
 		conn = tls.Client(conn, d.TLS)
 	}
 	c := &Conn{Conn: conn, reader: bufio.NewReader(conn)}
-	if err := c.readGreeting(ctx); err != nil {
+	if err := c.meet(ctx, d.First); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -75,21 +77,34 @@ func (d Dialer) local(network string) *net.Dialer {
 	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(d.From)}}
 }
 
-func (c *Conn) readGreeting(ctx context.Context) error {
+// meet sends the first line, if there is one, and waits for the greeting and for that line to come back.
+func (c *Conn) meet(ctx context.Context, first string) error {
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	line, err := c.reader.ReadString('\n')
-	if !stop() {
-		return fmt.Errorf("no greeting: %w", ctx.Err())
+	defer stop()
+	if first != "" {
+		if _, err := io.WriteString(c, first+"\n"); err != nil {
+			return fmt.Errorf("%w: %w", ErrRefused, err)
+		}
 	}
+	greeting, err := c.reader.ReadString('\n')
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	var ok bool
-	c.Backend, c.Source, ok = strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-	if !ok {
-		return fmt.Errorf("not a greeting: %q", line)
+	if c.Backend, c.Source, _ = strings.Cut(strings.TrimSuffix(greeting, "\n"), " "); c.Source == "" {
+		return fmt.Errorf("not a greeting: %q", greeting)
+	}
+	if first != "" {
+		return c.readBack(first)
 	}
 	return nil
+}
+
+func (c *Conn) readBack(text string) error {
+	line, err := c.reader.ReadString('\n')
+	if err == nil && line != text+"\n" {
+		err = fmt.Errorf("sent %q, got %q", text, line)
+	}
+	return err
 }
 
 // Ask sends text, without a line end, and wants it back.
@@ -100,14 +115,7 @@ func (c *Conn) Ask(text string) error {
 	if _, err := io.WriteString(c, text+"\n"); err != nil {
 		return err
 	}
-	line, err := c.reader.ReadString('\n')
-	if err != nil {
-		return err
-	}
-	if line != text+"\n" {
-		return fmt.Errorf("sent %q, got %q", text, line)
-	}
-	return nil
+	return c.readBack(text)
 }
 
 // Session is a UDP client with one source port: what Envoy keeps a session for.

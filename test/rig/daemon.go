@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -56,15 +57,21 @@ type Node struct {
 type NodeType struct {
 	Sent   string `json:"sent"`
 	Acked  string `json:"acked"`
-	Nacked *struct {
-		Version string `json:"version"`
-		Message string `json:"message"`
-		Places  []struct {
-			File   string `json:"file"`
-			Line   int    `json:"line"`
-			Column int    `json:"column"`
-		} `json:"places"`
-	} `json:"nacked"`
+	Nacked *Nack  `json:"nacked"`
+}
+
+// Nack is what an Envoy refused, in its own words, and where that stands in the file.
+type Nack struct {
+	Version string  `json:"version"`
+	Message string  `json:"message"`
+	Places  []Place `json:"places"`
+}
+
+// Place is a spot in a file.
+type Place struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
 }
 
 // StartDaemon starts the program at path, made by Build, on a configuration of the given text, with more flags of
@@ -95,9 +102,9 @@ func (r *Rig) StartDaemon(program, text string, flags ...string) (*Daemon, error
 	return d, d.Start()
 }
 
-// Start starts the daemon again, after Kill or Close.
-func (d *Daemon) Start() (err error) {
-	d.Process, err = d.rig.Start("l4xds", d.program, d.args...)
+// Start starts the daemon again, after Kill or Close, for this time with more flags if wanted.
+func (d *Daemon) Start(flags ...string) (err error) {
+	d.Process, err = d.rig.Start("l4xds", d.program, append(slices.Clip(d.args), flags...)...)
 	return err
 }
 
@@ -110,6 +117,14 @@ func (d *Daemon) Save(text string) error {
 func (d *Daemon) WaitReady(ctx context.Context) error {
 	return d.until(ctx, func() error {
 		_, err := get(ctx, "http://"+d.Admin+"/readyz")
+		return err
+	})
+}
+
+// WaitAlive waits until the daemon answers at all, whether or not it has a configuration.
+func (d *Daemon) WaitAlive(ctx context.Context) error {
+	return d.until(ctx, func() error {
+		_, err := get(ctx, "http://"+d.Admin+"/healthz")
 		return err
 	})
 }

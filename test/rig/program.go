@@ -43,14 +43,14 @@ func output(cmd *exec.Cmd) (string, error) {
 	return strings.TrimSuffix(string(text), "\n"), nil
 }
 
-// Replace writes text to path as careful programs do: a new file, renamed over the old one.
+// Replace writes text to path as careful programs do: a new file, readable for all, renamed over the old one.
 func Replace(path, text string) error {
 	part, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	_, err = part.WriteString(text)
-	if err := errors.Join(err, part.Close()); err != nil {
+	if err := errors.Join(err, part.Chmod(0o644), part.Close()); err != nil {
 		return err
 	}
 	return os.Rename(part.Name(), path)

@@ -1,0 +1,40 @@
+//go:build e2e
+
+// Package e2e pushes bytes through real Envoys that follow a real daemon. Each test has processes and ports of its own,
+// and holds for both variants of ADS.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/l4xds/l4xds/test/rig"
+)
+
+// program is the path of the l4xds command, built with the race detector.
+var program string
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (int, error) {
+	if _, err := rig.EnvoyPath(); err != nil {
+		return 1, err // without Envoy nothing is proved: never a skip
+	}
+	dir, err := os.MkdirTemp("", "l4xds-e2e")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if program, err = rig.Build(dir, "-race"); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
