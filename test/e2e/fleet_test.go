@@ -81,7 +81,10 @@ func (f *fleet) must(err error) {
 	}
 }
 
-var word = regexp.MustCompile(`\$[a-z][a-z0-9]*`)
+var (
+	word    = regexp.MustCompile(`\$[a-z][a-z0-9]*`)
+	address = regexp.MustCompile(`[0-9.:]+`)
+)
 
 // text is a configuration with its words replaced.
 func (f *fleet) text(config string) string {

@@ -1,0 +1,88 @@
+package echo
+
+import (
+	"errors"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestTCP(t *testing.T) {
+	server, err := ListenTCP("blue", "127.0.0.1:0")
+	wantMeeting(t, Dialer{From: "127.0.0.7"}, server, err)
+}
+
+func TestUnix(t *testing.T) {
+	server, err := ListenUnix("blue", filepath.Join(t.TempDir(), "s"))
+	wantMeeting(t, Dialer{First: "hello"}, server, err)
+}
+
+func TestTLS(t *testing.T) {
+	ca, err := NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := ca.Server("a.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := ListenTLS("blue", "127.0.0.1:0", config)
+	wantMeeting(t, Dialer{TLS: ca.Client("a.example.com")}, server, err)
+	wantMeeting(t, Dialer{TLS: ca.Anonymous()}, server, nil)
+	if conn, err := (Dialer{TLS: ca.Client("b.example.com")}).Dial(t.Context(), server.Addr); err == nil {
+		t.Errorf("a client that wanted b.example.com took %s", conn.Backend)
+	}
+}
+
+func TestUDP(t *testing.T) {
+	server, err := ListenUDP("blue", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	session, err := OpenSession(t.Context(), server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = session.Close() }()
+	answer, err := session.Ask("hello there", time.Second)
+	want := Answer{Backend: "blue", Source: session.conn.LocalAddr().String(), Text: "hello there"}
+	if err != nil || answer != want {
+		t.Errorf("got %+v, %v, want %+v", answer, err, want)
+	}
+}
+
+// TestNobodyGreets: a proxy that accepts and closes is not taken for a backend.
+func TestNobodyGreets(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	go func() {
+		if conn, err := listener.Accept(); err == nil {
+			_ = conn.Close()
+		}
+	}()
+	if _, err := Dial(t.Context(), listener.Addr().String()); !errors.Is(err, ErrRefused) {
+		t.Errorf("got %v, want %v", err, ErrRefused)
+	}
+}
+
+// wantMeeting dials the server, exchanges bytes, and sees the connection cut when the server closes.
+func wantMeeting(t *testing.T, dialer Dialer, server *Server, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	conn, err := dialer.Dial(t.Context(), server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.Ask("hello"); err != nil || conn.Backend != "blue" || conn.Source == "" {
+		t.Errorf("reached %q from %q: %v", conn.Backend, conn.Source, err)
+	}
+}
