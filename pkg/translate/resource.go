@@ -1,8 +1,3 @@
-// Package translate turns a checked configuration into Envoy resources.
-//
-//	*config.Config -> plan (which resources exist, their names) -> build each once -> *translate.Resources
-//
-// It knows config's model and Envoy's protos; no YAML, no files, no caches, no gRPC.
 package translate
 
 import (
@@ -38,4 +33,7 @@ type Resources struct {
 	Config *config.Config
 	// List is sorted by type, name and place. Two listeners may have one name if no node can be given both.
 	List []*Resource
+
+	// plan is what they were made by, for the next Translate.
+	plan *plan
 }

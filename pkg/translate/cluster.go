@@ -1,0 +1,71 @@
+package translate
+
+import (
+	"math"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// fetchTimeoutSeconds is how long a cluster waits for its endpoints before it goes on without. Until then Envoy holds
+// back the acknowledgement of every cluster.
+const fetchTimeoutSeconds = 5
+
+// cluster is the Envoy cluster of one backend, or of a split. TCP and UDP listeners share it: Envoy goes by the listener,
+// not by the protocol of an endpoint's address.
+func cluster(p *clusterPlan) *clusterv3.Cluster {
+	b := p.backend()
+	c := &clusterv3.Cluster{
+		Name:                          p.name,
+		AltStatName:                   altStatName(p.name),
+		ConnectTimeout:                duration(b.ConnectTimeout),
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
+		LoadBalancingPolicy:           loadBalancingPolicy(b.Balance, p.split),
+		CommonLbConfig:                neverPanic(),
+		HealthChecks:                  healthChecks(b.Check),
+		IgnoreHealthOnHostRemoval:     true, // else a removed endpoint is used until it fails its check
+		CircuitBreakers:               noBreakers(),
+		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive),
+	}
+	if p.usesDNS() {
+		c.ClusterDiscoveryType = dnsCluster()
+		c.LoadAssignment = loadAssignment(p)
+	} else {
+		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
+		c.EdsClusterConfig = edsClusterConfig(p.name)
+	}
+	return c
+}
+
+// edsClusterConfig lets the endpoints travel by themselves: a change of them then leaves the cluster, and with it every
+// UDP session, alone.
+func edsClusterConfig(service string) *clusterv3.Cluster_EdsClusterConfig {
+	return &clusterv3.Cluster_EdsClusterConfig{
+		ServiceName: service,
+		EdsConfig: &corev3.ConfigSource{
+			ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
+			InitialFetchTimeout:   &durationpb.Duration{Seconds: fetchTimeoutSeconds},
+			ResourceApiVersion:    corev3.ApiVersion_V3,
+		},
+	}
+}
+
+// neverPanic keeps connections from endpoints that are down, also when most are: Envoy would spread over all of them
+// once fewer than half are up.
+func neverPanic() *clusterv3.Cluster_CommonLbConfig {
+	return &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: 0}}
+}
+
+// noBreakers lifts Envoy's caps of 1024, which hold for connections and UDP sessions alike, and refuse without a word.
+func noBreakers() *clusterv3.CircuitBreakers {
+	unlimited := wrapperspb.UInt32(math.MaxUint32)
+	return &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
+		MaxConnections:     unlimited,
+		MaxPendingRequests: unlimited,
+		MaxRequests:        unlimited,
+		MaxRetries:         unlimited,
+	}}}
+}

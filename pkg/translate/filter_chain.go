@@ -1,0 +1,65 @@
+package translate
+
+import (
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	"google.golang.org/protobuf/proto"
+)
+
+// anyTLS is the row of an `sni:` table for the TLS clients that no other row took, also those without a name.
+const anyTLS = "*"
+
+// filterChains is one chain for each route. On a listener that inspects, the route for everything else is its default
+// chain instead.
+func filterChains(s *stanzaPlan) []*listenerv3.FilterChain {
+	var chains []*listenerv3.FilterChain
+	for _, r := range s.routes {
+		if !s.isDefault(r) {
+			chains = append(chains, filterChain(s, r))
+		}
+	}
+	return chains
+}
+
+// defaultFilterChain takes what no other chain matched; nil refuses it.
+func defaultFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
+	for _, r := range s.routes {
+		if s.isDefault(r) {
+			return filterChain(s, r)
+		}
+	}
+	return nil
+}
+
+// isDefault reports whether r is the default chain. Where nothing is inspected, the one route is an ordinary chain:
+// Envoy changes a listener in place, without draining its connections, only if it has one.
+func (s *stanzaPlan) isDefault(r routePlan) bool {
+	return s.stanza.Inspects && r.route.SNI == ""
+}
+
+func filterChain(s *stanzaPlan, r routePlan) *listenerv3.FilterChain {
+	return &listenerv3.FilterChain{
+		Name:             r.name,
+		FilterChainMatch: filterChainMatch(r.route.SNI),
+		Filters:          []*listenerv3.Filter{tcpProxy(s.stanza, r)},
+	}
+}
+
+// filterChainMatch is nil where everything matches. Envoy itself prefers the exact name to the wildcard, the longer
+// wildcard to the shorter, and any name to none.
+func filterChainMatch(sni string) *listenerv3.FilterChainMatch {
+	switch sni {
+	case "":
+		return nil
+	case anyTLS:
+		return &listenerv3.FilterChainMatch{TransportProtocol: "tls"}
+	}
+	return &listenerv3.FilterChainMatch{ServerNames: []string{sni}}
+}
+
+func networkFilter(name string, m proto.Message) *listenerv3.Filter {
+	return &listenerv3.Filter{Name: name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(m)}}
+}
+
+func listenerFilter(name string, m proto.Message) *listenerv3.ListenerFilter {
+	return &listenerv3.ListenerFilter{Name: name, ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: pack(m)}}
+}

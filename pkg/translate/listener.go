@@ -1,0 +1,74 @@
+package translate
+
+import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	tlsinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+const (
+	// bufferLimit is how many bytes of a connection Envoy holds on each side before it stops reading from the other.
+	// Envoy's own 1 MiB, twice for every slow client, is much where connections are many; it is a soft limit.
+	bufferLimit = 64 << 10
+	// maxDatagram is the largest datagram that is passed on. Envoy's own 1500 bytes drop larger ones without a word;
+	// 9000 is what jumbo frames carry.
+	maxDatagram = 9000
+	// inspectTimeoutSeconds is how long a client may take to send its TLS hello.
+	inspectTimeoutSeconds = 5
+)
+
+// listener is the Envoy listener of one bound address of s.
+func listener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
+	if s.stanza.Protocol == config.UDP {
+		return udpListener(s, b)
+	}
+	return tcpListener(s, b)
+}
+
+// tcpListener reads the client's TLS hello only if the stanza asks for it: a client that waits for the server to speak
+// first, as that of MySQL or SMTP does, would hang.
+func tcpListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
+	l := &listenerv3.Listener{
+		Name:                          listenerName(config.TCP, *b),
+		Address:                       bindAddress(corev3.SocketAddress_TCP, b, b.Port),
+		AdditionalAddresses:           additionalAddresses(corev3.SocketAddress_TCP, b),
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
+		TcpKeepalive:                  listenerKeepalive(s.stanza, b),
+		FilterChains:                  filterChains(s),
+	}
+	if s.stanza.Inspects {
+		l.DefaultFilterChain = defaultFilterChain(s)
+		l.ListenerFilters = []*listenerv3.ListenerFilter{tlsInspector()}
+		l.ListenerFiltersTimeout = &durationpb.Duration{Seconds: inspectTimeoutSeconds}
+		l.AccessLog = refusedLog(s.stanza)
+	}
+	return l
+}
+
+// udpListener has no filter chains: udp_proxy is a listener filter.
+func udpListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
+	return &listenerv3.Listener{
+		Name:                listenerName(config.UDP, *b),
+		Address:             bindAddress(corev3.SocketAddress_UDP, b, b.Port),
+		AdditionalAddresses: additionalAddresses(corev3.SocketAddress_UDP, b),
+		UdpListenerConfig:   &listenerv3.UdpListenerConfig{DownstreamSocketConfig: udpSocket()},
+		ListenerFilters:     []*listenerv3.ListenerFilter{udpProxy(s)},
+	}
+}
+
+// tlsInspector reads the TLS hello, for the filter chains to match.
+func tlsInspector() *listenerv3.ListenerFilter {
+	return listenerFilter(tlsInspectorName, &tlsinspectorv3.TlsInspector{})
+}
+
+// udpSocket is how datagrams are read, the same on both sides.
+func udpSocket() *corev3.UdpSocketConfig {
+	return &corev3.UdpSocketConfig{
+		MaxRxDatagramSize: wrapperspb.UInt64(maxDatagram),
+		PreferGro:         wrapperspb.Bool(true),
+	}
+}

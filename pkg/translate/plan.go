@@ -1,0 +1,189 @@
+package translate
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+// plan is which Envoy resources exist, and what they are called: names and pointers into the model, never a copied
+// field. Once built, it also holds the resources, so that the next plan can take them over.
+type plan struct {
+	// stanzas are keyed by protocol and name.
+	stanzas map[stanzaKey]*stanzaPlan
+	// clusters are keyed by name. Only what a listener names is here.
+	clusters map[string]*clusterPlan
+}
+
+// stanzaKey names a stanza of `listeners:` for one of its protocols.
+type stanzaKey struct {
+	protocol config.Protocol
+	name     string
+}
+
+// stanzaPlan is the Envoy listeners of one stanza and protocol: one for each bound address.
+type stanzaPlan struct {
+	stanza *config.Listener
+	// routes are those of the stanza, in the same order.
+	routes    []routePlan
+	resources []*Resource
+}
+
+// routePlan is one filter chain, or the one action of a UDP listener.
+type routePlan struct {
+	name  string
+	route *config.Route
+	// clusters are where its connections go, at least one.
+	clusters []weightedCluster
+}
+
+// weightedCluster is a cluster and its share of the connections of a route, relative to the sum.
+type weightedCluster struct {
+	name   string
+	weight uint32
+}
+
+// clusterPlan is one Envoy cluster, and its endpoint assignment unless the endpoints stand in the cluster.
+type clusterPlan struct {
+	name string
+	// split is whether each part is a locality with a weight; else there is one part, of weight 1.
+	split bool
+	parts []config.Part
+
+	resources []*Resource
+}
+
+func newPlan(c *config.Config) (*plan, error) {
+	p := &plan{
+		stanzas:  make(map[stanzaKey]*stanzaPlan, len(c.Listeners)),
+		clusters: make(map[string]*clusterPlan, len(c.Listeners)),
+	}
+	for _, l := range c.Listeners {
+		s := &stanzaPlan{stanza: l}
+		for _, r := range l.Routes {
+			if err := p.addClusters(clustersOf(&r.To)); err != nil {
+				return nil, fmt.Errorf("listener %q: %w", l.Name, err)
+			}
+			s.routes = append(s.routes, routePlan{name: chainName(l, r), route: r, clusters: weights(&r.To)})
+		}
+		p.stanzas[stanzaKey{l.Protocol, l.Name}] = s
+	}
+	return p, nil
+}
+
+// clustersOf is the clusters that a target needs.
+func clustersOf(t *config.Target) []*clusterPlan {
+	switch t.Form() {
+	case config.Localities, config.DNSLocalities:
+		return []*clusterPlan{{name: t.Cluster, split: true, parts: t.Parts}}
+	case config.Clusters:
+		var clusters []*clusterPlan
+		for _, part := range t.Parts {
+			if part.Weight > 0 {
+				clusters = append(clusters, single(part.Backend.Name, part.Backend))
+			}
+		}
+		return clusters
+	default:
+		return []*clusterPlan{single(t.Cluster, t.Parts[0].Backend)}
+	}
+}
+
+// single is the cluster of one backend. It is the same whoever names the backend, and with whatever weight.
+func single(name string, b *config.Backend) *clusterPlan {
+	return &clusterPlan{name: name, parts: []config.Part{{Backend: b, Weight: 1, At: b.At}}}
+}
+
+// weights is how a target shares its connections out. Where the shares are those of localities, Envoy sees one cluster.
+func weights(t *config.Target) []weightedCluster {
+	if t.Form() != config.Clusters {
+		return []weightedCluster{{name: t.Cluster, weight: 1}}
+	}
+	var list []weightedCluster
+	for _, part := range t.Parts {
+		if part.Weight > 0 { // Envoy refuses a weight of 0
+			list = append(list, weightedCluster{name: part.Backend.Name, weight: part.Weight})
+		}
+	}
+	return list
+}
+
+// addClusters adds those that are not there yet. Routes that name one backend share its cluster.
+func (p *plan) addClusters(clusters []*clusterPlan) error {
+	for _, c := range clusters {
+		known, ok := p.clusters[c.name]
+		if ok && !c.equal(known) {
+			return fmt.Errorf("two clusters are named %q", c.name)
+		}
+		if !ok {
+			p.clusters[c.name] = c
+		}
+	}
+	return nil
+}
+
+// equal reports whether the same cluster is made from c and o.
+func (c *clusterPlan) equal(o *clusterPlan) bool {
+	return c.split == o.split && slices.EqualFunc(c.parts, o.parts, func(a, b config.Part) bool {
+		return a == b || reflect.DeepEqual(a, b)
+	})
+}
+
+// equal reports whether the same listeners are made from s and o. It does not look into the backends, which may be large
+// and shared by many: a listener knows no more of them than names and weights of clusters.
+func (s *stanzaPlan) equal(o *stanzaPlan) bool {
+	a, b := *s.stanza, *o.stanza
+	a.Routes, b.Routes = nil, nil
+	return slices.EqualFunc(s.routes, o.routes, routePlan.equal) && reflect.DeepEqual(a, b)
+}
+
+func (r routePlan) equal(o routePlan) bool {
+	a, b := *r.route, *o.route
+	a.To, b.To = config.Target{}, config.Target{}
+	return r.name == o.name && slices.Equal(r.clusters, o.clusters) && reflect.DeepEqual(a, b)
+}
+
+// refs are the clusters that the routes of s name, each once, sorted.
+func (s *stanzaPlan) refs() []Ref {
+	var names []string
+	for _, r := range s.routes {
+		for _, c := range r.clusters {
+			names = append(names, c.name)
+		}
+	}
+	slices.Sort(names)
+	var refs []Ref
+	for _, name := range slices.Compact(names) {
+		refs = append(refs, Ref{Type: clusterType, Name: name})
+	}
+	return refs
+}
+
+// backend is the one whose settings hold for the whole cluster. In a split they are the same for all parts.
+func (c *clusterPlan) backend() *config.Backend {
+	return c.parts[0].Backend
+}
+
+// usesDNS reports whether Envoy resolves the names of some endpoints, which then stand in the cluster itself.
+func (c *clusterPlan) usesDNS() bool {
+	return slices.ContainsFunc(c.parts, func(p config.Part) bool { return p.Backend.UsesDNS() })
+}
+
+// origins are the places of all parts of c, by each of the given kinds in turn, each place once.
+func (c *clusterPlan) origins(kinds ...func(config.Part) config.Place) []config.Place {
+	var places []config.Place
+	for _, kind := range kinds {
+		for _, part := range c.parts {
+			if place := kind(part); !slices.Contains(places, place) {
+				places = append(places, place)
+			}
+		}
+	}
+	return places
+}
+
+func partPlace(p config.Part) config.Place      { return p.At }
+func backendPlace(p config.Part) config.Place   { return p.Backend.At }
+func endpointsPlace(p config.Part) config.Place { return p.Backend.EndpointsAt }

@@ -1,0 +1,36 @@
+package translate
+
+import (
+	xdscorev3 "github.com/cncf/xds/go/xds/core/v3"
+	xdsmatcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	udpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/udp/udp_proxy/v3"
+)
+
+// udpProxy is the one filter of a UDP listener. Any change of it ends the listener's sessions, as any change of a UDP
+// listener does.
+func udpProxy(s *stanzaPlan) *listenerv3.ListenerFilter {
+	return listenerFilter(udpProxyName, &udpproxyv3.UdpProxyConfig{
+		StatPrefix:           s.stanza.Name,
+		RouteSpecifier:       &udpproxyv3.UdpProxyConfig_Matcher{Matcher: udpMatcher(s.routes[0].clusters[0].name)},
+		IdleTimeout:          duration(s.stanza.Timeouts.Idle),
+		HashPolicies:         []*udpproxyv3.UdpProxyConfig_HashPolicy{udpClientHash()},
+		UpstreamSocketConfig: udpSocket(),
+		AccessLog:            sessionLog(s.stanza),
+	})
+}
+
+// udpMatcher sends every session to one cluster. The matcher is the way to name it that is not deprecated.
+func udpMatcher(cluster string) *xdsmatcherv3.Matcher {
+	route := &xdscorev3.TypedExtensionConfig{Name: udpRouteName, TypedConfig: pack(&udpproxyv3.Route{Cluster: cluster})}
+	return &xdsmatcherv3.Matcher{
+		OnNoMatch: &xdsmatcherv3.Matcher_OnMatch{OnMatch: &xdsmatcherv3.Matcher_OnMatch_Action{Action: route}},
+	}
+}
+
+// udpClientHash is clientHash for sessions.
+func udpClientHash() *udpproxyv3.UdpProxyConfig_HashPolicy {
+	return &udpproxyv3.UdpProxyConfig_HashPolicy{
+		PolicySpecifier: &udpproxyv3.UdpProxyConfig_HashPolicy_SourceIp{SourceIp: true},
+	}
+}
