@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 )
 
@@ -20,77 +19,100 @@ func wrongf(id id, format string, args ...any) error {
 	return &wrong{id, fmt.Sprintf(format, args...)}
 }
 
-// errorOf says err about v; its id is that of a [wrong], or id.
-func (d *decoder) errorOf(id id, v *value, err error) {
-	if w := (*wrong)(nil); errors.As(err, &w) {
-		id = w.id
+// wrong says err, a [wrong], about v.
+func (r *report) wrong(v *value, err error) {
+	var w *wrong
+	if !errors.As(err, &w) {
+		panic(fmt.Sprintf("config: an error without an id: %v", err))
 	}
-	d.errorf(id, v, "%s", err)
+	r.errorf(w.id, v, "%s", w.text)
 }
 
-// parseBind reads an address to listen on: a port, a range, ADDRESS:PORT, ADDRESS:RANGE, [V6]:PORT or unix:/path.
-// A bare port has the zero Addr.
+// parseBind reads an address to listen on: PORTS, ADDRESS:PORTS, [V6]:PORTS or unix:/path, where PORTS is a port or a
+// range. Without an address the Addr is zero.
 func parseBind(text string) (Bind, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
-		path, err := parsePath(path)
-		return Bind{Path: path}, err
+		return Bind{Path: path}, checkPath(path)
 	}
 	address, ports, err := cutAddress(text)
 	if err != nil {
 		return Bind{}, err
 	}
 	b := Bind{}
-	if b.Port, b.Last, err = parsePorts(ports); err != nil {
-		return Bind{}, err
-	}
 	if address != "" {
-		b.Address, err = parseIP(address)
+		if b.Address, err = parseIP(address); err != nil {
+			return Bind{}, bindHint(text, address, ports, err)
+		}
 	}
+	b.Port, b.Last, err = parsePorts(ports)
 	return b, err
 }
 
-// cutAddress splits an address off the front of ADDRESS:PORTS or [V6]:PORTS.
+// bindHint is err, the mistake in the address of text, with what may have been meant.
+func bindHint(text, address, ports string, err error) error {
+	if _, rest, ok := cutNumber(address); ok && rest == "" {
+		return wrongf(idAddress, "%s is neither a port nor ADDRESS:PORT; for a range of ports write %s-%s", quote(text), address, ports)
+	}
+	if address == "*" {
+		return wrongf(idAddress, "%s has no IP address; to listen on all write the port alone: %s", quote(text), ports)
+	}
+	if _, hostErr := parseHost(address); hostErr == nil {
+		return wrongf(idAddress, "%s is a host name; a listener needs an IP address, such as 127.0.0.1", quote(address))
+	}
+	return err
+}
+
+// cutAddress splits the address off the front of ADDRESS:PORTS or [V6]:PORTS; it is empty where there is none.
 func cutAddress(text string) (address, ports string, err error) {
-	if rest, ok := strings.CutPrefix(text, "["); ok {
-		address, ports, ok = strings.Cut(rest, "]:")
-		if !ok {
-			return "", "", wrongf(idNoPort, "%s has no port; write [ADDRESS]:PORT", quote(text))
-		}
-		return address, ports, nil
-	}
-	if strings.Count(text, ":") > 1 {
+	switch colons := strings.Count(text, ":"); {
+	case strings.HasPrefix(text, "["):
+		return cutBrackets(text)
+	case strings.Contains(text, "://"):
+		return "", "", wrongf(idAddress, "%s is a URL; write HOST:PORT", quote(text))
+	case colons > 1:
 		return "", "", noBrackets(text)
-	}
-	address, ports, ok := strings.Cut(text, ":")
-	if !ok {
+	case colons == 0:
 		return "", text, nil
 	}
+	address, ports, _ = strings.Cut(text, ":")
 	if address == "" {
-		return "", "", wrongf(idAddress, "%s has no address; for all of them write the port alone: %s", quote(text), ports)
+		return "", "", wrongf(idAddress, "%s has no address in front of the colon", quote(text))
+	}
+	return address, ports, nil
+}
+
+func cutBrackets(text string) (address, ports string, err error) {
+	address, rest, closed := strings.Cut(text[1:], "]")
+	ports, colon := strings.CutPrefix(rest, ":")
+	switch a, err := netip.ParseAddr(address); {
+	case !closed || err != nil || !a.Is6():
+		return "", "", wrongf(idAddress, "%s is not [IPV6]:PORT", quote(text))
+	case !colon:
+		return "", "", wrongf(idNoPort, "%s has no port; write \"[%s]:PORT\"", quote(text), address)
 	}
 	return address, ports, nil
 }
 
 // noBrackets says where an IPv6 address needs them.
 func noBrackets(text string) error {
-	if _, err := netip.ParseAddr(text); err == nil {
-		return wrongf(idBrackets, "%s is an IPv6 address without brackets and port; write \"[%s]:PORT\"", quote(text), text)
-	}
 	last := strings.LastIndexByte(text, ':')
 	if _, err := netip.ParseAddr(text[:last]); err == nil {
 		return wrongf(idBrackets, "%s is an IPv6 address without brackets; write \"[%s]%s\"", quote(text), text[:last], text[last:])
 	}
-	return wrongf(idAddress, "%s is not ADDRESS:PORT", quote(text))
+	if _, err := netip.ParseAddr(text); err == nil {
+		return wrongf(idBrackets, "%s is an IPv6 address without brackets and port; write \"[%s]:PORT\"", quote(text), text)
+	}
+	return wrongf(idAddress, "%s has more than one colon; write HOST:PORT", quote(text))
 }
 
-// parseIP reads an IP address to listen on. A host name is none: which of its addresses would be meant?
+// parseIP reads an IP address.
 func parseIP(text string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
 	switch {
 	case err != nil:
 		return netip.Addr{}, wrongf(idAddress, "%s is not an IP address", quote(text))
 	case a.Zone() != "":
-		return netip.Addr{}, wrongf(idAddress, "%s has a zone, which Envoy cannot bind", quote(text))
+		return netip.Addr{}, wrongf(idAddress, "%s has a zone, which Envoy cannot use", quote(text))
 	}
 	return a.Unmap(), nil
 }
@@ -112,8 +134,11 @@ func parsePorts(text string) (first, last uint16, err error) {
 
 func parsePort(text string) (uint16, error) {
 	n, err := parseNumber(text)
+	if _, ipErr := netip.ParseAddr(text); ipErr == nil {
+		return 0, wrongf(idNoPort, "%s has no port; write %s:PORT", quote(text), text)
+	}
 	if err != nil {
-		return 0, wrongf(idPort, "%s is not a port", quote(text))
+		return 0, wrongf(idPort, "%s; a port is 1..65535", err)
 	}
 	if n < 1 || n > 65535 {
 		return 0, wrongf(idPort, "port %d is outside 1..65535", n)
@@ -121,61 +146,71 @@ func parsePort(text string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// parsePath reads what follows "unix:".
-func parsePath(path string) (string, error) {
+// checkPath says what is wrong with what follows "unix:": a file, or an abstract name that starts with @.
+func checkPath(path string) error {
 	const longest = 107 // sun_path, without its NUL
 	switch {
 	case !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "@"):
-		return "", wrongf(idUnix, "unix:%s is not an absolute path; write unix:/run/NAME.sock", path)
-	case len(path) < 2:
-		return "", wrongf(idUnix, "unix:%s names no file", path)
+		return wrongf(idUnix, "unix:%s is not an absolute path; write unix:/run/NAME.sock", path)
+	case len(path) == 1:
+		return wrongf(idUnix, "unix:%s names no file", path)
 	case len(path) > longest:
-		return "", wrongf(idUnix, "the path of a unix socket has %d bytes; the kernel takes %d", len(path), longest)
+		return wrongf(idUnix, "the path of a unix socket has at most %d bytes; this one has %d", longest, len(path))
 	}
-	return path, nil
+	return nil
 }
 
 // parseEndpoint reads HOST:PORT, ADDRESS:PORT, [V6]:PORT or unix:/path.
 func parseEndpoint(text string) (Endpoint, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
-		path, err := parsePath(path)
-		return Endpoint{Path: path}, err
+		return Endpoint{Path: path}, checkPath(path)
 	}
 	host, port, err := cutAddress(text)
 	if err != nil {
 		return Endpoint{}, err
 	}
 	if host == "" {
-		return Endpoint{}, wrongf(idNoPort, "endpoint %s has no port; write %s:PORT", quote(text), text)
+		return Endpoint{}, noPort(text)
 	}
 	e := Endpoint{}
-	if e.Port, err = parsePort(port); err != nil {
-		return Endpoint{}, err
-	}
-	if e.Address, err = parseIP(host); err != nil {
+	if _, ipErr := netip.ParseAddr(host); ipErr == nil {
+		e.Address, err = parseIP(host)
+	} else {
 		e.Host, err = parseHost(host)
 	}
+	if err != nil {
+		return Endpoint{}, err
+	}
+	if e.Address.IsValid() && e.Address.IsUnspecified() {
+		return Endpoint{}, wrongf(idEndpoint, "%s is no address to connect to; for this host write 127.0.0.1:%s", quote(text), port)
+	}
+	e.Port, err = parsePort(port)
 	return e, err
 }
 
-// parseHost reads a DNS name, and gives it in lower case.
-func parseHost(text string) (string, error) {
-	name := strings.ToLower(strings.TrimSuffix(text, "."))
-	if name == "" || len(name) > 253 {
-		return "", wrongf(idHost, "%s is not a host name", quote(text))
+func noPort(text string) error {
+	if _, rest, ok := cutNumber(text); ok && rest == "" {
+		return wrongf(idEndpoint, "endpoint %s has no host; write HOST:%s", quote(text), text)
 	}
-	labels := strings.Split(name, ".")
+	return wrongf(idNoPort, "endpoint %s has no port; write %s:PORT", quote(text), text)
+}
+
+// parseHost reads a DNS name and gives it in lower case. A dot at its end keeps search domains away.
+func parseHost(text string) (string, error) {
+	name := strings.ToLower(text)
+	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
 	for _, l := range labels {
-		if !validLabel(l) {
+		if !validLabel(l) || len(name) > 253 {
 			return "", wrongf(idHost, "%s is not a host name", quote(text))
 		}
 	}
-	if _, err := strconv.Atoi(labels[len(labels)-1]); err == nil {
+	if _, rest, ok := cutNumber(labels[len(labels)-1]); ok && rest == "" {
 		return "", wrongf(idHost, "%s is neither an IP address nor a host name", quote(text))
 	}
 	return name, nil
 }
 
+// validLabel reports whether l may stand between the dots of a host name in lower case.
 func validLabel(l string) bool {
 	if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' {
 		return false

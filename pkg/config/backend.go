@@ -9,17 +9,28 @@ type Backend struct {
 	Name string
 	// At is the place of the backend's name, or of the inline `to`.
 	At Place
-	// Endpoints are in file order, at least one, each address once.
+
+	// Endpoints are the addresses that serve it, each once: `host:port`, `"[v6]:port"`, `unix:/path`, or a map with more
+	// to say. A host name is resolved by Envoy, again and again.
+	// Envoy: envoy.config.endpoint.v3.ClusterLoadAssignment, by EDS; within the cluster where there is a host name
 	Endpoints []Endpoint `yaml:"endpoints" required:"true"`
 	// EndpointsAt is the place of the list.
 	EndpointsAt Place
-	// Balance says which endpoint a new connection or session goes to.
+	// Balance says which endpoint a new connection or session goes to. The hashing ones go by the client's address.
+	// Default: round_robin, which is fair where connections are alike and surprises nobody.
+	// Envoy: envoy.config.cluster.v3.Cluster.load_balancing_policy
 	Balance Balance `yaml:"balance" default:"round_robin"`
-	// Check is the active health check; nil means none.
+	// Check is the active health check: endpoints that fail it get no new connections.
+	// Default: none, for a check is traffic that the servers see.
+	// Envoy: envoy.config.cluster.v3.Cluster.health_checks
 	Check *Check `yaml:"check" default:"none"`
-	// ConnectTimeout is how long one attempt to reach an endpoint may take (TCP).
+	// ConnectTimeout is how long one attempt to reach an endpoint may take.
+	// Default: 5s; three lost SYN packets are forgiven, and a dead host costs no more.
+	// Envoy: envoy.config.cluster.v3.Cluster.connect_timeout
 	ConnectTimeout Duration `yaml:"timeouts.connect" default:"5s" range:"1ms..8760h" only:"tcp"`
-	// Keepalive is that of the connections to the endpoints; nil is off.
+	// Keepalive is that of the connections to the endpoints; `none` turns it off. A listener has its own.
+	// Default: on, for idle connections are kept, and those whose server is gone must be found.
+	// Envoy: envoy.config.cluster.v3.Cluster.upstream_connection_options
 	Keepalive *Keepalive `yaml:"keepalive" default:"on" only:"tcp"`
 }
 
@@ -43,8 +54,15 @@ type Endpoint struct {
 	Path    string // of a unix socket
 	// Port is 1..65535; 0 for a unix socket.
 	Port uint16
-	// Weight is the share of this endpoint within its backend, 1..1000000. Default: 1.
+	// Weight is the share of this endpoint within its backend.
+	// Default: 1, all alike.
+	// Envoy: envoy.config.endpoint.v3.LbEndpoint.load_balancing_weight
 	Weight uint32 `yaml:"weight" default:"1" range:"1..1000000"`
+}
+
+// destination is where e is, without its weight and place: equal for two endpoints that are the same.
+func (e Endpoint) destination() Endpoint {
+	return Endpoint{Address: e.Address, Host: e.Host, Path: e.Path, Port: e.Port}
 }
 
 // Balance names a way to choose an endpoint.
@@ -60,18 +78,34 @@ const (
 	RingHash         Balance = "ring_hash"
 )
 
+func (Balance) words() []string {
+	return []string{string(RoundRobin), string(LeastConnections), string(Random), string(Maglev), string(RingHash)}
+}
+
+// wordOnly is the one protocol that a word works for; empty for both. Envoy counts connections, and UDP has none.
+func (Balance) wordOnly(word string) Protocol {
+	if word == string(LeastConnections) {
+		return TCP
+	}
+	return ""
+}
+
 // Check is an active health check: endpoints that fail it get no new connections.
 // Envoy: envoy.config.core.v3.HealthCheck.
 type Check struct {
 	// TCP is the interval at which each endpoint is connected to.
+	// Envoy: envoy.config.core.v3.HealthCheck.interval, with tcp_health_check
 	TCP Duration `yaml:"tcp" required:"true" range:"1ms..8760h"`
 	// Timeout is how long one check may take.
+	// Default: 1s; within a site an answer that takes longer is a fault.
+	// Envoy: envoy.config.core.v3.HealthCheck.timeout
 	Timeout Duration `yaml:"timeout" default:"1s" range:"1ms..8760h"`
-	// Fall is how many failures in a row take an endpoint out, Rise how many successes bring it back.
+	// Fall is how many failures in a row take an endpoint out.
+	// Default: 3; one lost packet is no fault.
+	// Envoy: envoy.config.core.v3.HealthCheck.unhealthy_threshold
 	Fall int `yaml:"fall" default:"3" range:"1..1000"`
+	// Rise is how many successes in a row bring an endpoint back.
+	// Default: 2; one may be chance.
+	// Envoy: envoy.config.core.v3.HealthCheck.healthy_threshold
 	Rise int `yaml:"rise" default:"2" range:"1..1000"`
-}
-
-func (Balance) words() []string {
-	return []string{string(RoundRobin), string(LeastConnections), string(Random), string(Maglev), string(RingHash)}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -20,10 +21,11 @@ type worded interface {
 	words() []string
 }
 
-// decoder walks values and fills structs by their tags.
+// decoder walks values and fills structs by their tags. All that is wrong is said in its report; what it then leaves in
+// the structs is of no use, for there will be no Config.
 type decoder struct {
 	*report
-	// protocol is the one whose defaults and rules hold.
+	// protocol is the one whose defaults hold; empty where that makes no difference.
 	protocol Protocol
 }
 
@@ -31,11 +33,21 @@ type decoder struct {
 func (d *decoder) mapping(v *value, into any) {
 	root := reflect.ValueOf(into).Elem()
 	s := shapeOf(root.Type())
-	d.fill(s, root)
+	root.Set(d.template(s))
 	d.table(s, v, root)
 }
 
-// fill sets what is absent to its default.
+// template is a struct of s with every default set.
+func (d *decoder) template(s *shape) reflect.Value {
+	if made, ok := s.templates.Load(d.protocol); ok {
+		return made.(reflect.Value)
+	}
+	made := reflect.New(s.typ).Elem()
+	d.fill(s, made)
+	s.templates.Store(d.protocol, made)
+	return made
+}
+
 func (d *decoder) fill(s *shape, root reflect.Value) {
 	for _, k := range s.keys {
 		if k.table != nil {
@@ -51,35 +63,53 @@ func (d *decoder) fill(s *shape, root reflect.Value) {
 // table fills root with the keys of v.
 func (d *decoder) table(s *shape, v *value, root reflect.Value) {
 	if v.kind != mapping {
-		d.errorf(idKind, v, "%s is not a map; known keys: %s", v.what(), strings.Join(s.names(), ", "))
+		d.errorf(idKind, v, "%s where a map belongs; its keys: %s", v.what(), strings.Join(s.names(), ", "))
 		return
 	}
 	for _, p := range v.pairs {
 		k, ok := s.index[p.key.text]
 		switch {
-		case !ok:
-			d.unknownKey(s, p.key)
 		case p.value.null():
-			d.errorf(idNoValue, p.key, "has no value")
+			d.noValue(p.key, "write one, or take the key out")
+		case !ok:
+			d.unknownKey(s.names(), p.key)
 		case k.table != nil:
 			d.table(k.table, p.value, root)
 		default:
+			d.beside(k, p, v)
 			d.field(k, p.value, root.FieldByIndex(k.path))
 		}
 	}
 	for _, k := range s.keys {
 		if k.required && v.get(k.name) == nil {
-			d.errorf(idNoValue, v, "%s is missing", k.name)
+			d.errorf(idNoValue, v, "has no %s", k.name)
 		}
 	}
 }
 
-func (d *decoder) unknownKey(s *shape, key *value) {
-	if near := nearest(key.text, s.names()); near != "" {
+// noValue says that nothing stands behind a key, and why that may be so.
+func (r *report) noValue(key *value, hint string) {
+	if name, rest, found := strings.Cut(key.text, ":"); found && !key.quoted {
+		hint = fmt.Sprintf("a colon needs a space behind it: write %s: %s", name, rest)
+	}
+	r.errorf(idNoValue, key, "has no value; %s", hint)
+}
+
+// beside says that two keys stand side by side that cannot.
+func (d *decoder) beside(k *key, p pair, v *value) {
+	if other := v.pair(k.instead); other != nil && k.name < k.instead {
+		d.errorf(idExclusive, p.key, "cannot stand beside %s (%s)", k.instead, other.key.position())
+	}
+}
+
+// unknownKey says that key is none of the known ones, and which one may have been meant.
+func (d *decoder) unknownKey(known []string, key *value) {
+	d.unknown++
+	if near := nearest(key.text, known); near != "" {
 		d.errorf(idUnknownKey, key, "unknown key; did you mean %q?", near)
 		return
 	}
-	d.errorf(idUnknownKey, key, "unknown key; known keys: %s", strings.Join(s.names(), ", "))
+	d.errorf(idUnknownKey, key, "unknown key; known here: %s", strings.Join(known, ", "))
 }
 
 // field sets one field from v.
@@ -104,7 +134,7 @@ func (d *decoder) plain(k *key, v *value, into reflect.Value) {
 	case reflect.Pointer:
 		d.block(v, into)
 	case reflect.String:
-		if text, ok := d.text(v); ok {
+		if text, ok := d.text(v); ok && d.fits(k, v) {
 			into.SetString(text)
 		}
 	case reflect.Int:
@@ -116,35 +146,34 @@ func (d *decoder) plain(k *key, v *value, into reflect.Value) {
 			into.SetUint(uint64(n))
 		}
 	case reflect.Slice:
-		d.list(k, v, into)
+		d.slice(k, v, into)
 	default:
 		panic(fmt.Sprintf("config: no way to read a %s", into.Type()))
 	}
 }
 
 // block sets a pointer to a struct: none is nil, a value that is no mapping stands for the main key, and the default
-// "on" for all defaults.
+// "on" for a mapping without keys.
 func (d *decoder) block(v *value, into reflect.Value) {
-	into.SetZero()
 	if v.is("none") {
+		into.SetZero()
 		return
 	}
 	made := reflect.New(into.Type().Elem())
 	s := shapeOf(made.Elem().Type())
-	d.fill(s, made.Elem())
-	switch {
-	case v.doc == nil && v.is("on"):
-	case v.kind != mapping && s.main != nil:
-		d.field(s.main, v, made.Elem().FieldByIndex(s.main.path))
-	default:
-		d.table(s, v, made.Elem())
+	if v.doc == nil && v.is("on") {
+		v = &value{kind: mapping}
 	}
+	d.mapping(s.long(v), made.Interface())
 	into.Set(made)
 }
 
-// list sets a slice; a single value is a list of one.
-func (d *decoder) list(k *key, v *value, into reflect.Value) {
+// slice sets a list; a single value is a list of one.
+func (d *decoder) slice(k *key, v *value, into reflect.Value) {
 	items := v.elements()
+	if len(items) == 0 {
+		d.errorf(idKind, v, "is empty")
+	}
 	made := reflect.MakeSlice(into.Type(), len(items), len(items))
 	for i, item := range items {
 		d.field(k, item, made.Index(i))
@@ -158,16 +187,26 @@ func (d *decoder) text(v *value) (string, bool) {
 	case v.kind != scalar:
 		d.errorf(idKind, v, "%s where a text belongs", v.what())
 	case v.text == "" || v.null():
-		d.errorf(idText, v, "is empty")
+		d.errorf(idNoValue, v, "is empty")
 	default:
 		return v.text, true
 	}
 	return "", false
 }
 
+// fits reports whether v has the form that k asks for.
+func (d *decoder) fits(k *key, v *value) bool {
+	if k.pattern == nil || k.pattern.MatchString(v.text) {
+		return true
+	}
+	d.errorf(idText, v, "%s is not %s", v.what(), k.hint)
+	return false
+}
+
+// texts reads a map of names and texts.
 func (d *decoder) texts(v *value, into *map[string]string) {
 	if v.kind != mapping {
-		d.errorf(idKind, v, "%s is not a map of names and texts", v.what())
+		d.errorf(idKind, v, "%s where a map of names and texts belongs", v.what())
 		return
 	}
 	*into = make(map[string]string, len(v.pairs))
@@ -183,7 +222,7 @@ func (d *decoder) word(words []string, v *value, into reflect.Value) {
 		into.SetString(v.text)
 		return
 	}
-	hint := "one of " + strings.Join(words, ", ")
+	hint := "write one of " + strings.Join(words, ", ")
 	if near := nearest(v.text, words); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
@@ -191,28 +230,29 @@ func (d *decoder) word(words []string, v *value, into reflect.Value) {
 }
 
 func (d *decoder) duration(k *key, v *value, into *Duration) {
-	if v.kind != scalar {
+	switch {
+	case v.kind != scalar:
 		d.errorf(idKind, v, "%s where a duration belongs, such as 30s", v.what())
 		return
-	}
-	if k.none != "" && v.is("none") {
-		if k.none != d.protocol {
-			d.errorf(idDuration, v, "cannot be turned off for %s; write a duration", d.protocol)
-			return
-		}
+	case k.none != "" && v.is("none"):
 		*into = 0
 		return
 	}
 	span, err := parseDuration(v.text)
-	if err != nil {
+	switch {
+	case errors.Is(err, errZero) && k.none != "":
+		d.errorf(idDuration, v, "%s is no time at all; write none to turn it off", v.what())
+	case errors.Is(err, errZero):
+		d.errorf(idDuration, v, "%s is no time at all, and this cannot be turned off", v.what())
+	case err != nil:
 		d.errorf(idDuration, v, "%s", err)
-		return
-	}
-	if !k.bounds.allowDuration(span) {
+	case !k.bounds.allowDuration(span):
 		d.errorf(idBounds, v, "%s is outside %s", v.text, k.bounds)
-		return
+	case k.step != 0 && span%k.step != 0:
+		d.errorf(idBounds, v, "%s is not a multiple of %s", v.text, k.step)
+	default:
+		*into = span
 	}
-	*into = span
 }
 
 func (d *decoder) number(k *key, v *value) (int64, bool) {
@@ -221,13 +261,15 @@ func (d *decoder) number(k *key, v *value) (int64, bool) {
 		return 0, false
 	}
 	n, err := parseNumber(v.text)
-	if err != nil {
+	switch {
+	case err != nil:
 		d.errorf(idNumber, v, "%s", err)
-		return 0, false
-	}
-	if !k.bounds.allowNumber(n) {
+	case v.quoted:
+		d.errorf(idNumber, v, "%s is a text; write %d without quotes", v.what(), n)
+	case !k.bounds.allowNumber(n):
 		d.errorf(idBounds, v, "%d is outside %s", n, k.bounds)
-		return 0, false
+	default:
+		return n, true
 	}
-	return n, true
+	return 0, false
 }

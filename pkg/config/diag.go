@@ -74,6 +74,8 @@ func IsMissing(d Diagnostic) bool { return d.ID == MissingID }
 type report struct {
 	list Diagnostics
 	seen map[said]bool
+	// unknown counts the keys that are not known: what is missing may be one of them, misspelt.
+	unknown int
 }
 
 // said is what makes two messages the same.

@@ -32,11 +32,16 @@ type Listener struct {
 	// Routes say where connections go: one per row of `sni:`, sorted by host, then the one for everything else, if any.
 	// UDP has exactly one, TCP at least one.
 	Routes []*Route
-	// Timeouts, Keepalive and AccessLog are those of the client's side, defaults filled in.
+
+	// Timeouts end connections and sessions on which nothing happens.
 	Timeouts ListenerTimeouts `yaml:"timeouts"`
-	// Keepalive is that of the connections from the clients; nil is off, or UDP.
+	// Keepalive is that of the connections from the clients; `none` turns it off. A backend has its own.
+	// Default: on, for idle connections are kept, and those whose client is gone must be found.
+	// Envoy: envoy.config.listener.v3.Listener.tcp_keepalive
 	Keepalive *Keepalive `yaml:"keepalive" default:"on" only:"tcp"`
-	// AccessLog writes down each connection or session; nil is none.
+	// AccessLog writes a line for each connection or session when it ends, refused ones too.
+	// Default: none, for a log that nobody asked for fills disks.
+	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.access_log, and the same of udp_proxy
 	AccessLog *AccessLog `yaml:"access_log" default:"none"`
 }
 
@@ -82,54 +87,27 @@ type Route struct {
 	To Target
 }
 
-// Target is where a route goes: one backend, or several with weights.
-type Target struct {
-	// Split is whether weights were written, even with one backend only: it then has a cluster of its own.
-	Split bool
-	// Cluster is the name of the cluster that the target becomes (of the split, where Split is Clusters).
-	// A single named backend: the backend's name. Inline or split: STANZA, or STANZA/ROUTE.
-	Cluster string
-	// Parts has one element unless Split.
-	Parts []Part
-}
-
-// Part is one backend of a target.
-type Part struct {
-	Backend *Backend
-	// Weight is the share of new connections relative to the sum; 0..1000000; 0 gets none. 1 where no weights are written.
-	Weight uint32
-	At     Place
-}
-
-// Form is how a split is carried out: see docs/reference.md.
-type Form int
-
-// The forms, in the order in which they are preferred.
-const (
-	// Single is a target without weights: the backend's own cluster.
-	Single Form = iota
-	// Localities is one cluster with a weighted locality per backend, whose endpoints travel by EDS.
-	Localities
-	// DNSLocalities is the same with host names: STRICT_DNS, a shift of weights is a change of the cluster.
-	DNSLocalities
-	// Clusters is weighted clusters in tcp_proxy, for backends whose settings differ; TCP only.
-	Clusters
-)
-
 // ListenerTimeouts end connections and sessions on which nothing happens.
 type ListenerTimeouts struct {
-	// Idle ends a TCP connection or UDP session on which no byte has moved for this long; 0 is off (TCP only).
+	// Idle ends a TCP connection, or a UDP session, on which no byte has moved for this long. `none` is never, for TCP.
+	// Default: none for TCP, for a proxy does not cut what both ends keep (keepalive finds the dead ones);
+	// 60s for UDP, which has no other end.
+	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.idle_timeout, and the same of udp_proxy
 	Idle Duration `yaml:"idle" default:"none" default_udp:"60s" range:"1ms..8760h" none:"tcp"`
 }
 
 // AccessLog is where each connection or session is written down when it ends.
 type AccessLog struct {
-	// File is a path on the Envoy, or "stdout", "stderr".
-	File string `yaml:"file,main" required:"true"`
-	// JSON are the fields of each line, sorted by name; Text is the line itself. At most one is set; neither means the
-	// default JSON fields of the protocol.
+	// File is a path on the Envoy, or `stdout` or `stderr`.
+	// Envoy: envoy.extensions.access_loggers.file.v3.FileAccessLog.path, or the stream loggers
+	File string `yaml:"file,main" required:"true" pattern:"^(/.+|stdout|stderr)$" hint:"an absolute path, stdout or stderr"`
+	// JSON gives each line these fields: a name, and a text with Envoy's operators, such as `%BYTES_SENT%`.
+	// Default: fields that fit the protocol, if there is no text either.
+	// Envoy: envoy.config.core.v3.SubstitutionFormatString.json_format
 	JSON Fields `yaml:"json" instead:"text"`
-	Text string `yaml:"text" instead:"json"`
+	// Text is each line as a text with Envoy's operators.
+	// Envoy: envoy.config.core.v3.SubstitutionFormatString.text_format_source
+	Text string `yaml:"text" instead:"json" pattern:"^([^%]|%%|%[A-Za-z0-9_.:,/()@*? -]+%)*$" hint:"a format; operators stand between two %, and a % alone is written %%"`
 }
 
 // Fields are the fields of a JSON log line, sorted by name.
@@ -143,9 +121,16 @@ type Field struct {
 // Keepalive is TCP keepalive: the kernel's probes on a connection on which nothing moves.
 // Envoy: envoy.config.core.v3.TcpKeepalive.
 type Keepalive struct {
-	// Idle is the quiet time before the first probe, Interval the time between probes. Whole seconds, 1s..32767s.
-	Idle     Duration `yaml:"idle,main" default:"60s" range:"1s..32767s"`
-	Interval Duration `yaml:"interval" default:"15s" range:"1s..32767s"`
-	// Probes is how many may stay unanswered before the connection is closed. 1..127.
+	// Idle is the quiet time before the first probe, in whole seconds.
+	// Default: 60s, which is shorter than the memory of common firewalls and NATs.
+	// Envoy: envoy.config.core.v3.TcpKeepalive.keepalive_time
+	Idle Duration `yaml:"idle,main" default:"60s" range:"1s..32767s" step:"1s"`
+	// Interval is the time between probes, in whole seconds.
+	// Default: 15s, so that with 4 probes a dead peer is found within two minutes.
+	// Envoy: envoy.config.core.v3.TcpKeepalive.keepalive_interval
+	Interval Duration `yaml:"interval" default:"15s" range:"1s..32767s" step:"1s"`
+	// Probes is how many may stay unanswered before the connection is closed.
+	// Default: 4, see interval.
+	// Envoy: envoy.config.core.v3.TcpKeepalive.keepalive_probes
 	Probes int `yaml:"probes" default:"4" range:"1..127"`
 }

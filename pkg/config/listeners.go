@@ -1,185 +1,223 @@
 package config
 
 import (
-	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
 )
 
 var (
-	backendType  = reflect.TypeFor[Backend]()
 	stanzaType   = reflect.TypeFor[stanza]()
 	protocolType = reflect.TypeFor[protocolForm]()
 )
 
-// listeners makes one listener for each protocol of a stanza.
-func (l *loader) listeners(p pair) []*Listener {
-	var made []*Listener
+// reading is one stanza of `listeners:` while it is read.
+type reading struct {
+	*loader
+	pair
+	// path is that of the stanza.
+	path string
+	// shared is the stanza without tcp and udp, long what stands in the long form of each.
+	shared *value
+	long   map[Protocol]*value
+	// privates are the inline backends by their cluster's name: TCP and UDP may share one.
+	privates map[string]*Backend
+}
+
+// stanza makes one listener for each protocol of a stanza.
+func (l *loader) stanza(p pair) []*Listener {
+	r := &reading{loader: l, pair: p, path: "listeners." + p.key.text, long: map[Protocol]*value{}, privates: map[string]*Backend{}}
 	if p.value.kind != mapping {
-		l.errorf(idKind, p.value, "%s is not a map; a listener has at least tcp or udp, and to", p.value.what())
+		l.errorf(idKind, p.value, "%s where a map belongs; write it as {tcp: 5432, to: 10.0.0.1:5432}", p.value.what())
 		return nil
 	}
+	r.divide()
+	if len(r.long) == 0 {
+		r.noProtocol()
+		return nil
+	}
+	var made []*Listener
 	for _, protocol := range []Protocol{TCP, UDP} {
-		if address := p.value.get(string(protocol)); address != nil {
-			made = append(made, l.listener(p, protocol, address))
+		if r.long[protocol] != nil {
+			made = append(made, r.listener(protocol))
 		}
 	}
-	if len(made) == 0 {
-		l.errorf(idNoProtocol, p.key, "has neither tcp nor udp; write the port on which it listens, as tcp: 5432")
-	}
+	r.checkShared(made)
 	return made
 }
 
-func (l *loader) listener(p pair, protocol Protocol, address *value) *Listener {
-	name := p.key.text
-	stanza := "listeners." + name
-	var form protocolForm
-	merged := l.effective(p.value, address)
-	d := decoder{report: l.report, protocol: protocol}
-	d.mapping(merged, &form)
-	made := form.Listener
-	made.Name, made.At, made.Protocol = name, l.place(stanza, p.key), protocol
-	for _, b := range form.Address {
-		b.Bind.At = l.place(stanza, b.value)
-		if b.Path == "" && !b.Address.IsValid() {
-			b.Address = form.Bind.Addr
+// divide sets shared and long. What does not hold for every protocol of the stanza is said, and left out.
+func (r *reading) divide() {
+	shared := *r.value
+	shared.pairs = nil
+	for _, p := range r.value.pairs {
+		if name := p.key.text; name != string(TCP) && name != string(UDP) {
+			shared.pairs = append(shared.pairs, p)
+		} else if p.value.null() {
+			r.noValue(p.key, "write the port")
+			r.long[Protocol(name)] = p.value
+		} else {
+			r.long[Protocol(name)] = shapeOf(protocolType).long(p.value)
 		}
-		made.Binds = append(made.Binds, b.Bind)
 	}
+	s := shapeOf(protocolType)
+	for protocol, v := range r.long {
+		r.long[protocol] = s.prune(v, onEach(on(protocol)), func(k *key, at pair) {
+			r.unfit(k, at, "")
+		})
+	}
+	r.shared = s.prune(&shared, onEach(r.protocols()), func(k *key, at pair) {
+		if r.long[TCP] == nil {
+			r.unfit(k, at, "; leave it out")
+			return
+		}
+		r.unfit(k, at, ", and this stanza is on both; what is for TCP alone stands as tcp: {address: …, %s: …}", at.key.text)
+	})
+}
+
+// protocols are those of the stanza.
+func (r *reading) protocols() protocols {
+	var p protocols
+	for protocol := range r.long {
+		p |= on(protocol)
+	}
+	return p
+}
+
+// noProtocol says that the stanza listens nowhere, unless some misspelt key may have said where.
+func (r *reading) noProtocol() {
+	before := len(r.report.list)
+	r.mapping(r.value, &stanza{})
+	if len(r.report.list) == before {
+		r.errorf(idNoProtocol, r.key, "has neither tcp nor udp; write where it listens, as tcp: 5432")
+	}
+}
+
+// listener makes that of one protocol.
+func (r *reading) listener(protocol Protocol) *Listener {
+	s := shapeOf(protocolType)
+	d := decoder{report: r.report, protocol: protocol}
+	base := s.prune(r.defaults.get("listeners"), onEach(on(protocol)), nil)
+	written := s.overlay(r.shared, r.long[protocol])
+	unknown := r.unknown
+	var form protocolForm
+	d.mapping(s.overlay(base, written), &form)
+
+	made := form.Listener
+	made.Name, made.At, made.Protocol = r.key.text, r.place(r.path, r.key), protocol
+	made.Binds = r.binds(&form, protocol, written)
+	made.Audience = r.audience(form.Nodes)
+	made.Inspects = len(form.SNI) > 0
 	if protocol == UDP {
 		made.Keepalive = nil
 	}
-	made.Audience = l.audience(form.Nodes)
-	l.routes(&made, stanza, &form, merged)
-	if len(made.Routes) == 0 {
-		l.errorf(idNoTo, p.key, "has no to; write where it goes, as to: 10.0.0.1:5432")
+	r.routes(&made, &form)
+	if form.To.value == nil && form.SNI == nil && written.get("to") == nil && written.get("sni") == nil && r.unknown == unknown {
+		r.errorf(idNoTo, r.key, "has no to; write where it goes, as to: 10.0.0.1:5432")
 	}
 	return &made
 }
 
-// effective is all that holds for one protocol of a stanza, as if it had been written in that protocol's long form.
-func (l *loader) effective(stanza, address *value) *value {
-	long := shapeOf(protocolType).long(address)
-	shared := *stanza
-	shared.pairs = slices.DeleteFunc(slices.Clone(stanza.pairs), func(p pair) bool {
-		return p.key.text == "tcp" || p.key.text == "udp"
-	})
-	s := shapeOf(protocolType)
-	return overlay(s, overlay(s, l.defaults.listeners, &shared), long)
+// binds are the addresses of one protocol.
+func (r *reading) binds(form *protocolForm, protocol Protocol, written *value) []Bind {
+	binds := make([]Bind, 0, len(form.Address))
+	bare, unix := 0, 0
+	for _, b := range form.Address {
+		b.At = r.place(r.path, b.value)
+		switch {
+		case b.Path != "" && protocol == UDP:
+			r.errorf(idUnix, b.value, "unix:%s is for TCP; UDP needs a port", b.Path)
+		case b.Path != "":
+			b.Mode = form.Mode.FileMode
+			unix++
+		case !b.Address.IsValid():
+			b.Address = form.Bind.Addr
+			bare++
+		}
+		binds = append(binds, b.Bind)
+		r.loader.binds[&binds[len(binds)-1]] = b.value
+	}
+	r.idle(written, "bind", bare == 0, "every address here is complete")
+	r.idle(written, "mode", unix == 0, "there is no unix socket here")
+	r.idle(written, "keepalive", unix == len(binds), "unix sockets have none")
+	return binds
 }
 
-func (l *loader) audience(a audience) Selector {
-	if a.term != nil {
-		return Selector{Terms: []Term{*a.term}}
+// idle says that a key which is written has no effect, if so.
+func (r *reading) idle(written *value, key string, so bool, why string) {
+	if p := written.pair(key); p != nil && so && !p.value.is("none") {
+		r.errorf(idNoEffect, p.key, "has no effect: %s; leave it out", why)
 	}
+}
+
+// audience are the Envoys that `nodes` means.
+func (r *reading) audience(a audience) Selector {
 	var s Selector
-	for _, name := range a.names {
-		g, ok := l.groups[name.text]
-		if !ok {
-			l.unknownName(idUnknownGroup, "group", name, keysOf(l.groups))
+	for _, t := range a.terms {
+		if t.term != nil {
+			s.Terms = append(s.Terms, *t.term)
 			continue
 		}
+		g, ok := r.groups[t.name.text]
+		if !ok {
+			r.unknownName(idUnknownGroup, "group", t.name, keysOf(r.groups))
+			continue
+		}
+		g.used = true
 		s.Terms = append(s.Terms, g.Selector.Terms...)
 	}
 	return s
 }
 
-func (l *loader) routes(made *Listener, stanza string, form *protocolForm, merged *value) {
-	private := privateKeys(merged)
-	for _, r := range form.SNI {
-		host := strings.ToLower(r.host.text)
-		made.Inspects = true
-		made.Routes = append(made.Routes, &Route{
-			Name: host, SNI: host, At: l.place(stanza, r.host),
-			To: l.target(stanza, made.Name+"/"+host, r.to, private),
-		})
+// routes sets those of made: one for each row of sni, and one for the rest.
+func (r *reading) routes(made *Listener, form *protocolForm) {
+	o := r.origin(made.Protocol)
+	hosts := map[string]*value{}
+	for _, row := range form.SNI {
+		host, err := parseSNI(row.host.text)
+		if err != nil {
+			r.wrong(row.host, err)
+			continue
+		}
+		if first := hosts[host]; first != nil {
+			r.errorf(idNameTwice, row.host, "the host stands twice; the first is at %s", first.position())
+		}
+		hosts[host] = row.host
+		route := &Route{Name: row.host.text, SNI: host, At: r.place(r.path, row.host)}
+		made.Routes = append(made.Routes, route)
+		r.target(&route.To, row.to, o, r.key.text+"/"+route.Name)
 	}
 	slices.SortFunc(made.Routes, func(a, b *Route) int { return strings.Compare(a.SNI, b.SNI) })
 	if form.To.value != nil {
-		made.Routes = append(made.Routes, &Route{
-			At: l.place(stanza, form.To.value),
-			To: l.target(stanza, made.Name, form.To, private),
-		})
+		route := &Route{At: r.place(r.path, form.To.value)}
+		made.Routes = append(made.Routes, route)
+		r.target(&route.To, form.To, o, o.cluster)
 	}
+	r.checkPrivate(o, append([]row{{to: form.To}}, form.SNI...))
 }
 
-// privateKeys are the keys of a backend that stand on a listener.
-func privateKeys(merged *value) *value {
-	keys := *merged
-	keys.pairs = nil
-	for _, p := range merged.pairs {
-		switch p.key.text {
-		case "balance", "check":
-			keys.pairs = append(keys.pairs, p)
-		case "timeouts":
-			if c := p.value.pair("connect"); c != nil {
-				t := *p.value
-				t.pairs = []pair{*c}
-				keys.pairs = append(keys.pairs, pair{p.key, &t})
-			}
-		}
+// parseSNI reads a host of `sni:`, and gives it in lower case.
+func parseSNI(text string) (string, error) {
+	if text == "*" {
+		return text, nil
 	}
-	return &keys
-}
-
-// target makes what a route goes to; cluster is its name unless it is a named backend.
-func (l *loader) target(stanza, cluster string, t target, private *value) Target {
-	made := Target{Split: t.split, Cluster: cluster}
-	if t.inline != nil {
-		s := shapeOf(backendType)
-		b := &Backend{}
-		l.backend(b, stanza, overlay(s, overlay(s, l.defaults.backends, private), t.inline))
-		b.At = l.place(stanza, t.value)
-		made.Parts = []Part{{Backend: b, Weight: 1, At: b.At}}
-		return made
+	name, wild := strings.CutPrefix(text, "*.")
+	if strings.Contains(name, "*") {
+		return "", wrongf(idHost, "%s: a * stands for a whole label, the first, as in \"*.example.com\"", quote(text))
 	}
-	for _, share := range t.parts {
-		n, ok := l.backends[share.name.text]
-		if !ok {
-			l.unknownName(idUnknownBackend, "backend", share.name, keysOf(l.backends))
-			continue
-		}
-		n.used = true
-		made.Parts = append(made.Parts, Part{Backend: n.backend, Weight: share.weight, At: l.place(stanza, share.name)})
+	if strings.Contains(name, ":") {
+		return "", wrongf(idHost, "%s: what a client asks for has no port", quote(text))
 	}
-	if !t.split && len(made.Parts) == 1 {
-		made.Cluster = made.Parts[0].Backend.Name
+	if _, err := parseIP(name); err == nil {
+		return "", wrongf(idHost, "%s is an IP address, which no client asks for by name", quote(text))
 	}
-	return made
-}
-
-// Form is how t is carried out.
-func (t Target) Form() Form {
-	if !t.Split {
-		return Single
+	host, err := parseHost(name)
+	if err != nil {
+		return "", wrongf(idHost, "%s is not a host name", quote(text))
 	}
-	form := Localities
-	seen := map[netip.AddrPort]bool{}
-	for _, p := range t.Parts {
-		if !p.Backend.settingsEqual(t.Parts[0].Backend) {
-			return Clusters
-		}
-		if p.Backend.UsesDNS() {
-			form = DNSLocalities
-		}
-		for _, e := range p.Backend.Endpoints {
-			at := netip.AddrPortFrom(e.Address, e.Port)
-			if e.Address.IsValid() && seen[at] {
-				return Clusters
-			}
-			seen[at] = true
-		}
+	host = strings.TrimSuffix(host, ".")
+	if wild {
+		host = "*." + host
 	}
-	return form
-}
-
-// settingsEqual reports whether b and o differ in their endpoints only.
-func (b *Backend) settingsEqual(o *Backend) bool {
-	return b.Balance == o.Balance && b.ConnectTimeout == o.ConnectTimeout &&
-		equal(b.Check, o.Check) && equal(b.Keepalive, o.Keepalive)
-}
-
-func equal[T comparable](a, b *T) bool {
-	return a == b || a != nil && b != nil && *a == *b
+	return host, nil
 }

@@ -2,128 +2,106 @@ package config
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
-	"path/filepath"
 	"slices"
 )
 
-// Load reads the files at paths, each a file or a directory of *.yaml and *.yml, as one configuration. All mistakes
-// are reported at once; the Config is nil if there is an error among them. prev is the Config that is in force, or
-// nil; it does not change the outcome.
+// Load reads the files at paths, each a file, a directory of *.yaml and *.yml, or "-", as one configuration. It says
+// all mistakes at once; the Config is nil if there is an error among them. prev is the Config that is in force, or nil;
+// it makes no difference to the outcome.
 func Load(src *Source, prev *Config, paths ...string) (*Config, Diagnostics) {
-	_ = prev // reserved: stanzas that did not change may then be taken over
+	_ = prev // what did not change could be taken over from it; so far nothing is
 	l := &loader{
 		decoder:  decoder{report: &report{}},
+		sections: newSections(),
 		bases:    map[string]Position{},
-		groups:   map[string]*Group{},
-		backends: map[string]*named{},
+		groups:   map[string]*group{},
+		backends: map[string]*backend{},
+		clusters: map[string]*value{},
+		binds:    map[*Bind]*value{},
 	}
-	root := l.read(src, paths)
-	if root == nil || l.HasErrors() {
-		return nil, l.sorted()
-	}
-	c := l.config(root)
+	l.read(src, paths)
+	c := l.config()
 	ds := l.sorted()
 	if ds.HasErrors() {
 		return nil, ds
 	}
 	c.Files = src.Files()
-	c.Hash = src.Sum()
+	c.Hash = contentHash(src)
 	return c, ds
 }
 
-// loader holds what one Load knows besides the model that it makes.
+// contentHash identifies the content of all files, whatever their names: the order is that of the content.
+func contentHash(src *Source) string {
+	var sums []string
+	for _, path := range src.Files() {
+		sums = append(sums, string(src.looks[path].sum[:]))
+	}
+	slices.Sort(sums)
+	h := sha256.New()
+	for _, s := range sums {
+		h.Write([]byte(s))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// loader is what one Load knows besides the model that it makes.
 type loader struct {
 	decoder
+	*sections
 	bases    map[string]Position
-	defaults struct{ listeners, backends *value }
-	groups   map[string]*Group
-	backends map[string]*named
+	groups   map[string]*group
+	backends map[string]*backend
+	// clusters are the targets that have a cluster of their own, by its name.
+	clusters map[string]*value
+	// binds are where the addresses of the listeners stand.
+	binds map[*Bind]*value
+	// targets wait for the backends that they name.
+	targets []*linked
 }
 
-// named is one backend of `backends:`.
-type named struct {
-	pair    pair
-	backend *Backend
-	used    bool
+// group is one of `groups:` while it is read.
+type group struct {
+	*Group
+	key  *value
+	used bool
 }
 
-func (l *loader) HasErrors() bool { return Diagnostics(l.report.list).HasErrors() }
-
-// read is the content of all files as one mapping; nil if there is none.
-func (l *loader) read(src *Source, paths []string) *value {
-	var root *value
-	for _, path := range l.files(src, paths) {
-		seen := src.look(path)
-		doc := &document{path: path, text: seen.text}
-		if seen.err != nil {
-			l.unreadable(doc, seen.err)
-			continue
-		}
-		v := parse(doc, l.report)
-		if v == nil {
-			continue
-		}
-		root = v
-	}
-	return root
-}
-
-func (l *loader) unreadable(doc *document, err error) {
-	id := idUnreadable
-	if err == errMissing {
-		id = idMissing
-	}
-	l.fail(id, doc.whole(), "%s", err)
-}
-
-// files are the paths of the files behind paths.
-func (l *loader) files(src *Source, paths []string) []string {
-	var files []string
-	for _, path := range paths {
-		seen := src.look(path)
-		if !seen.directory {
-			files = append(files, path)
-			continue
-		}
-		for _, name := range seen.names {
-			files = append(files, filepath.Join(path, name))
-		}
-	}
-	return files
-}
-
-// config makes the model of what root says.
-func (l *loader) config(root *value) *Config {
+// config makes the model of what the files say.
+func (l *loader) config() *Config {
 	c := &Config{bases: l.bases}
-	l.defaults.listeners = root.get("defaults").get("listeners")
-	l.defaults.backends = root.get("defaults").get("backends")
-	for _, p := range l.stanzas(root, "backends") {
-		l.backends[p.key.text] = &named{pair: p, backend: &Backend{Name: p.key.text, At: l.place("backends."+p.key.text, p.key)}}
-	}
-	for _, p := range l.stanzas(root, "groups") {
+	l.checkDefaults()
+	for _, p := range l.stanzas("groups") {
 		c.Groups = append(c.Groups, l.group(p))
 	}
-	for _, p := range l.stanzas(root, "listeners") {
-		c.Listeners = append(c.Listeners, l.listeners(p)...)
+	for _, p := range l.stanzas("backends") {
+		l.backends[p.key.text] = &backend{pair: p, Backend: &Backend{}}
+	}
+	for _, p := range l.stanzas("listeners") {
+		c.Listeners = append(c.Listeners, l.stanza(p)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.backends)) {
-		c.Backends = append(c.Backends, l.named(l.backends[name]))
+		c.Backends = append(c.Backends, l.backend(l.backends[name]))
 	}
+	l.checkTargets()
+	l.checkPorts(c.Listeners)
+	l.checkUnused()
 	return c
 }
 
+// checkDefaults reads `defaults:` for its own sake: what no stanza needs is not to be wrong either.
+func (l *loader) checkDefaults() {
+	if l.defaults != nil {
+		l.mapping(l.defaults, &defaults{})
+	}
+}
+
 // stanzas are the entries of one of the maps by name, sorted; their names are checked and their places noted.
-func (l *loader) stanzas(root *value, kind string) []pair {
-	all := root.get(kind)
-	if all == nil {
-		return nil
-	}
-	if all.kind != mapping {
-		l.errorf(idKind, all, "%s is not a map by name", all.what())
-		return nil
-	}
-	pairs := slices.SortedFunc(slices.Values(all.pairs), func(a, b pair) int { return cmp.Compare(a.key.text, b.key.text) })
+func (l *loader) stanzas(kind string) []pair {
+	pairs := l.named[kind]
+	slices.SortFunc(pairs, func(a, b pair) int { return cmp.Compare(a.key.text, b.key.text) })
 	for _, p := range pairs {
 		l.checkName(p.key)
 		l.bases[kind+"."+p.key.text] = Position{File: p.key.doc.path, Line: p.key.line, Column: p.key.column}
@@ -138,30 +116,30 @@ func (l *loader) place(stanza string, v *value) Place {
 
 func (l *loader) group(p pair) *Group {
 	g := &Group{Name: p.key.text, At: l.place("groups."+p.key.text, p.key)}
+	l.groups[g.Name] = &group{Group: g, key: p.key}
 	var t Term
-	l.mapping(p.value, &t)
+	if p.value.kind == mapping {
+		t.decode(&l.decoder, p.value)
+	} else {
+		l.errorf(idKind, p.value, "%s where a map belongs; write it as {id: \"branch-*\"}", p.value.what())
+	}
 	g.Selector = Selector{Terms: []Term{t}}
-	l.groups[g.Name] = g
 	return g
 }
 
-func (l *loader) named(n *named) *Backend {
-	b := n.backend
-	at, name := b.At, b.Name
-	l.backend(b, "backends."+name, overlay(shapeOf(backendType), l.defaults.backends, n.pair.value))
-	b.At, b.Name = at, name
-	return b
-}
-
-// backend fills b from v.
-func (l *loader) backend(b *Backend, stanza string, v *value) {
-	l.mapping(v, b)
-	list := v.get("endpoints")
-	if list == nil {
+// checkUnused warns of names that nothing refers to.
+func (l *loader) checkUnused() {
+	if l.partial {
 		return
 	}
-	b.EndpointsAt = l.place(stanza, list)
-	for i, item := range list.elements() {
-		b.Endpoints[i].At = l.place(stanza, item)
+	for _, b := range l.backends {
+		if len(b.users) == 0 {
+			l.warnf(idUnused, b.key, "no listener goes to this backend")
+		}
+	}
+	for _, g := range l.groups {
+		if !g.used {
+			l.warnf(idUnused, g.key, "no listener is for this group")
+		}
 	}
 }

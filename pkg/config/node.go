@@ -17,12 +17,18 @@ type Selector struct {
 
 // Term is one group's conditions, all of which must fit; an empty condition fits every node.
 type Term struct {
-	// ID may hold `*`, which stands for any text, also none.
+	// ID is the node's id; `*` stands for any text, also none.
+	// Envoy: envoy.config.core.v3.Node.id, as the Envoy gives it
 	ID string `yaml:"id"`
-	// Cluster, Zone and the values of Metadata are compared as they are.
-	Cluster  string            `yaml:"cluster"`
-	Zone     string            `yaml:"zone"`
+	// Cluster is the node's cluster.
+	// Envoy: envoy.config.core.v3.Node.cluster, as the Envoy gives it
+	Cluster string `yaml:"cluster"`
+	// Metadata are values of the node's metadata, as texts; `site.rack` is the key rack inside of site.
+	// Envoy: envoy.config.core.v3.Node.metadata, as the Envoy gives it
 	Metadata map[string]string `yaml:"metadata"`
+	// Zone is that of the node's locality.
+	// Envoy: envoy.config.core.v3.Node.locality.zone, as the Envoy gives it
+	Zone string `yaml:"zone"`
 }
 
 // Match reports whether s means n.
@@ -120,6 +126,12 @@ func globMatches(pattern, text string) bool {
 
 // globsMeet reports whether some text fits both patterns.
 func globsMeet(a, b string) bool {
+	for a != "" && b != "" && a[0] != '*' && b[0] != '*' { // most pairs differ here
+		if a[0] != b[0] {
+			return false
+		}
+		a, b = a[1:], b[1:]
+	}
 	// row[j]: whether a[i:] and b[j:] share a text, filled from the ends.
 	row := make([]bool, len(b)+1)
 	for i := len(a); i >= 0; i-- {

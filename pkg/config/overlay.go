@@ -1,66 +1,46 @@
 package config
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 )
 
 // overlay lays top over base: maps merge key by key, everything else is replaced. Either may be nil.
-func overlay(s *shape, base, top *value) *value {
-	if base == nil || top == nil {
-		return cmpOr(top, base)
-	}
-	if base.kind != mapping || top.kind != mapping {
+func (s *shape) overlay(base, top *value) *value {
+	switch {
+	case top == nil:
+		return base
+	case base == nil || base.kind != mapping || top.kind != mapping:
 		return top
 	}
 	merged := *top
 	merged.pairs = slices.Clone(top.pairs)
 	for _, p := range base.pairs {
-		over := merged.pair(p.key.text)
-		if over != nil {
-			over.value = s.overlayKey(p, over.value)
-			continue
-		}
-		if !s.ousted(p.key.text, top) {
+		k := s.index[p.key.text]
+		if over := merged.pair(p.key.text); over != nil {
+			over.value = k.overlay(p.value, over.value)
+		} else if k == nil || top.get(k.instead) == nil {
 			merged.pairs = append(merged.pairs, p)
 		}
 	}
 	return &merged
 }
 
-func cmpOr(a, b *value) *value {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
-// overlayKey lays top over the value of one key of s. A short form stands for its main key.
-func (s *shape) overlayKey(base pair, top *value) *value {
-	k, ok := s.index[base.key.text]
+// overlay lays top over the base of one key; k is nil for one that is not known. A short form stands for its main key.
+func (k *key) overlay(base, top *value) *value {
 	switch {
-	case !ok:
+	case k == nil:
 		return top
 	case k.table != nil:
-		return overlay(k.table, base.value, top)
+		return k.table.overlay(base, top)
 	case k.field.Type.Kind() == reflect.Pointer:
-		inner := shapeOf(k.field.Type.Elem())
-		return overlay(inner, inner.long(base.value), inner.long(top))
-	case k.mergeable():
-		return overlay(&shape{}, base.value, top)
+		s := shapeOf(k.field.Type.Elem())
+		return s.overlay(s.long(base), s.long(top))
+	case k.field.Type == reflect.TypeFor[Fields](), k.field.Type.Kind() == reflect.Map:
+		return (&shape{}).overlay(base, top)
 	}
 	return top
-}
-
-// mergeable reports whether the field is a map of names and texts.
-func (k *key) mergeable() bool {
-	return k.field.Type == reflect.TypeFor[Fields]() || k.field.Type.Kind() == reflect.Map
-}
-
-// ousted reports whether top holds the key that stands instead of the one named.
-func (s *shape) ousted(name string, top *value) bool {
-	k, ok := s.index[name]
-	return ok && k.instead != "" && top.get(k.instead) != nil
 }
 
 // long is v as a mapping, where it is short for one.
@@ -70,6 +50,107 @@ func (s *shape) long(v *value) *value {
 	}
 	long := *v
 	long.kind, long.items = mapping, nil
-	long.pairs = []pair{{&value{doc: v.doc, line: v.line, column: v.column, text: s.main.name, parent: v.parent}, v}}
+	long.pairs = []pair{{&value{doc: v.doc, line: v.line, column: v.column, parent: v.parent, text: s.main.name}, v}}
 	return &long
+}
+
+// protocols is a set of them.
+type protocols uint8
+
+const (
+	onTCP protocols = 1 << iota
+	onUDP
+)
+
+func on(p Protocol) protocols {
+	if p == UDP {
+		return onUDP
+	}
+	return onTCP
+}
+
+// demand is the one protocol on which k has an effect, empty for both. It is hard where the value cannot be had on the
+// other one, rather than being idle there.
+func (k *key) demand(v *value) (only Protocol, hard bool) {
+	if v.is("none") && k.none != "" {
+		return k.none, true
+	}
+	if w, ok := reflect.Zero(k.field.Type).Interface().(interface{ wordOnly(string) Protocol }); ok {
+		return w.wordOnly(v.text), true
+	}
+	return k.only, false
+}
+
+// fit says whether a key may stand in some place, by its demand.
+type fit func(only Protocol, hard bool) bool
+
+// onEach is for what must hold for all of p: the keys of a listener.
+func onEach(p protocols) fit {
+	return func(only Protocol, _ bool) bool { return p&^on(only) == 0 }
+}
+
+// onSome is for what must hold for one of p at least, and be possible on all: the keys of a backend.
+func onSome(p protocols) fit {
+	return func(only Protocol, hard bool) bool {
+		return p&^on(only) == 0 || !hard && p&on(only) != 0
+	}
+}
+
+// prune is v without the keys that do not fit. Each of them is given to dropped, which may be nil.
+func (s *shape) prune(v *value, fits fit, dropped func(*key, pair)) *value {
+	if v == nil || v.kind != mapping {
+		return v
+	}
+	kept := *v
+	kept.pairs = nil
+	for _, at := range v.pairs {
+		k := s.index[at.key.text]
+		if k != nil && k.table != nil {
+			at.value = k.table.prune(at.value, fits, dropped)
+		} else if k != nil {
+			if only, hard := k.demand(at.value); only != "" && !fits(only, hard) {
+				if dropped != nil {
+					dropped(k, at)
+				}
+				continue
+			}
+		}
+		kept.pairs = append(kept.pairs, at)
+	}
+	return &kept
+}
+
+// unfit says that a key does not fit where it stands, and why.
+func (r *report) unfit(k *key, at pair, format string, args ...any) {
+	why := fmt.Sprintf(format, args...)
+	if _, hard := k.demand(at.value); hard {
+		r.errorf(idNoEffect, at.value, "%s does not work for UDP%s", at.value.what(), why)
+		return
+	}
+	r.errorf(idNoEffect, at.key, "has no effect on UDP%s", why)
+}
+
+// pick is v with the keys alone that owner declares; nil if there are none.
+func (s *shape) pick(v *value, owner reflect.Type) *value {
+	if v == nil || v.kind != mapping {
+		return nil
+	}
+	picked := *v
+	picked.pairs = nil
+	for _, at := range v.pairs {
+		k := s.index[at.key.text]
+		switch {
+		case k == nil:
+		case k.table != nil:
+			if inner := k.table.pick(at.value, owner); inner != nil {
+				picked.pairs = append(picked.pairs, pair{at.key, inner})
+			}
+		case k.owner == owner:
+			picked.pairs = append(picked.pairs, at)
+		}
+	}
+	if len(picked.pairs) == 0 {
+		return nil
+	}
+	return &picked
 }

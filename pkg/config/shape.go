@@ -1,8 +1,8 @@
 package config
 
 import (
-	"fmt"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -10,23 +10,34 @@ import (
 
 // shape is what may stand in a mapping: the keys that the tags of a struct declare. One field, one key:
 //
-//	Idle Duration `yaml:"idle,main" default:"60s" range:"1s..32767s" only:"tcp" none:"tcp"`
+//	Idle Duration `yaml:"idle,main" default:"60s" range:"1s..32767s" step:"1s"`
 //
-// `yaml` is the key, "timeouts.connect" a key inside of another; with "main" it is what a value that is no mapping
-// stands for; "inline" takes the keys of a struct as if they stood here, where they do not stand already.
-// `default` is what an absent key means, as it would be written; `default_udp` the same where the protocol is UDP.
-// `range` bounds numbers and durations. `only` is the protocol on which the key has an effect, `none` the one on which
-// it may be turned off. `required` marks what cannot be absent.
+// The tags are:
+//
+//	yaml      the key; "timeouts.connect" is a key inside of another. With "main" it is what a value that is no mapping
+//	          stands for; "inline" takes the keys of a struct as if they stood here, but for those that do already.
+//	without   on an inline struct: a key of it that is left out.
+//	default   what an absent key means, as it would be written; default_udp the same where the protocol is UDP.
+//	range     the bounds of a number or a duration, step what a duration must be a multiple of.
+//	pattern   a regular expression for a text, hint what it asks for in words.
+//	only      the one protocol on which the key has an effect.
+//	none      the one protocol on which a duration may be turned off, or "any".
+//	instead   the key that cannot stand beside this one.
+//	required  "true": the key cannot be absent.
 type shape struct {
 	typ   reflect.Type
-	keys  []*key
+	keys  []*key // in the order in which they are declared
 	index map[string]*key
 	main  *key
+	// templates are structs of the type with every default set, by protocol. Their blocks are shared, never changed.
+	templates sync.Map
 }
 
 // key is one key of a shape.
 type key struct {
-	name  string
+	name string
+	// owner is the type that declares it.
+	owner reflect.Type
 	field reflect.StructField
 	// path leads to the field, from the struct of the outermost shape.
 	path []int
@@ -35,13 +46,15 @@ type key struct {
 
 	fallback, fallbackUDP string
 	bounds                bounds
+	step                  Duration
+	pattern               *regexp.Regexp
+	hint                  string
 	only, none            Protocol
-	// instead is the key that cannot stand beside this one.
-	instead  string
-	required bool
+	instead               string
+	required              bool
 }
 
-// shapes caches them by type.
+// shapes caches the shapes by type.
 var shapes sync.Map
 
 // shapeOf is the shape of a struct type. A tag that makes no sense is our own mistake, and panics.
@@ -51,32 +64,32 @@ func shapeOf(t reflect.Type) *shape {
 	}
 	s := newShape(t)
 	s.collect(t, nil, "")
-	shapes.Store(t, s)
-	return s
+	cached, _ := shapes.LoadOrStore(t, s)
+	return cached.(*shape)
 }
 
 func newShape(t reflect.Type) *shape {
 	return &shape{typ: t, index: map[string]*key{}}
 }
 
-// collect adds the keys of t, whose fields are reached by path.
+// collect adds the keys of t, whose fields are reached by path, but for one.
 func (s *shape) collect(t reflect.Type, path []int, without string) {
 	for i := range t.NumField() {
 		f := t.Field(i)
-		tag, ok := f.Tag.Lookup("yaml")
-		name, option, _ := strings.Cut(tag, ",")
-		if !ok || name != "" && name == without {
-			continue
-		}
+		name, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		at := append(path[:len(path):len(path)], i)
 		switch {
 		case option == "inline":
 			s.collect(f.Type, at, f.Tag.Get("without"))
+		case name == "" || name == without:
 		case isTable(f.Type):
-			s.table(name).collect(f.Type, at, "")
+			s.inner(name).collect(f.Type, at, "")
 		default:
-			owner, last := s.walk(name)
-			owner.add(last, f, at, option == "main")
+			owner, last := s, name
+			if first, rest, nested := strings.Cut(name, "."); nested {
+				owner, last = s.inner(first), rest
+			}
+			owner.add(newKey(last, t, f, at), option == "main")
 		}
 	}
 }
@@ -86,49 +99,51 @@ func isTable(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(formedType)
 }
 
-// walk makes the tables in front of the last part of a name with dots.
-func (s *shape) walk(name string) (owner *shape, last string) {
-	for {
-		first, rest, nested := strings.Cut(name, ".")
-		if !nested {
-			return s, name
-		}
-		s, name = s.table(first), rest
+// inner is the shape behind a key that has no field of its own.
+func (s *shape) inner(name string) *shape {
+	k, ok := s.index[name]
+	if !ok {
+		k = &key{name: name, table: newShape(s.typ)}
+		s.add(k, false)
 	}
-}
-
-// table is the shape behind a key that has no field of its own.
-func (s *shape) table(name string) *shape {
-	if k, ok := s.index[name]; ok {
-		return k.table
-	}
-	k := &key{name: name, table: newShape(s.typ)}
-	s.keys = append(s.keys, k)
-	s.index[name] = k
 	return k.table
 }
 
-func (s *shape) add(name string, f reflect.StructField, path []int, main bool) {
-	if _, ok := s.index[name]; ok {
-		return // the client's side stands first: `keepalive` on a listener is not that of its backend
+// add adds k, unless its name is taken: on a listener the client's side stands first, and `keepalive` is not that of
+// its backend.
+func (s *shape) add(k *key, main bool) {
+	if _, ok := s.index[k.name]; ok {
+		return
 	}
+	s.keys = append(s.keys, k)
+	s.index[k.name] = k
+	if main {
+		s.main = k
+	}
+}
+
+func newKey(name string, owner reflect.Type, f reflect.StructField, path []int) *key {
 	k := &key{
 		name:        name,
+		owner:       owner,
 		field:       f,
 		path:        path,
 		fallback:    f.Tag.Get("default"),
 		fallbackUDP: f.Tag.Get("default_udp"),
-		bounds:      parseBounds(f.Tag.Get("range")),
+		hint:        f.Tag.Get("hint"),
 		only:        Protocol(f.Tag.Get("only")),
 		none:        Protocol(f.Tag.Get("none")),
 		instead:     f.Tag.Get("instead"),
 		required:    f.Tag.Get("required") == "true",
 	}
-	s.keys = append(s.keys, k)
-	s.index[name] = k
-	if main {
-		s.main = k
+	k.bounds.low, k.bounds.high, _ = strings.Cut(f.Tag.Get("range"), "..")
+	if step := f.Tag.Get("step"); step != "" {
+		k.step = must(parseDuration(step))
 	}
+	if pattern := f.Tag.Get("pattern"); pattern != "" {
+		k.pattern = regexp.MustCompile(pattern)
+	}
+	return k
 }
 
 // names are the known keys, in the order in which they are declared.
@@ -140,7 +155,7 @@ func (s *shape) names() []string {
 	return names
 }
 
-// defaultFor is what an absent key means, as it would be written.
+// defaultFor is what an absent key means, as it would be written; empty where nothing is meant.
 func (k *key) defaultFor(p Protocol) string {
 	if p == UDP && k.fallbackUDP != "" {
 		return k.fallbackUDP
@@ -148,20 +163,9 @@ func (k *key) defaultFor(p Protocol) string {
 	return k.fallback
 }
 
-// bounds are the limits of a number or a duration, as written in a tag; the zero bounds are none.
+// bounds are the limits of a number or a duration as they are written; the zero bounds are none.
 type bounds struct {
 	low, high string
-}
-
-func parseBounds(tag string) bounds {
-	if tag == "" {
-		return bounds{}
-	}
-	low, high, ok := strings.Cut(tag, "..")
-	if !ok {
-		panic(fmt.Sprintf("config: range %q has no dots", tag))
-	}
-	return bounds{low, high}
 }
 
 // String is b as people write it.
@@ -169,15 +173,15 @@ func (b bounds) String() string { return b.low + ".." + b.high }
 
 // allowDuration reports whether d is within b.
 func (b bounds) allowDuration(d Duration) bool {
-	return b == bounds{} || d >= must(parseDuration(b.low)) && (b.high == "" || d <= must(parseDuration(b.high)))
+	return b == bounds{} || must(parseDuration(b.low)) <= d && d <= must(parseDuration(b.high))
 }
 
 // allowNumber reports whether n is within b.
 func (b bounds) allowNumber(n int64) bool {
-	return b == bounds{} || n >= must(strconv.ParseInt(b.low, 10, 64)) && (b.high == "" || n <= must(strconv.ParseInt(b.high, 10, 64)))
+	return b == bounds{} || must(strconv.ParseInt(b.low, 10, 64)) <= n && n <= must(strconv.ParseInt(b.high, 10, 64))
 }
 
-// must is for what our own tags say.
+// must is for what stands in our own tags.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic("config: in a tag: " + err.Error())

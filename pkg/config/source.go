@@ -20,23 +20,23 @@ const maxFileSize = 16 << 20
 
 // The reasons for which a path cannot be read; the texts are for people.
 var (
-	errMissing    = errors.New("does not exist")
-	errDangling   = errors.New("is a symbolic link to something that does not exist")
-	errLoop       = errors.New("is a symbolic link that leads back to itself")
-	errNotRegular = errors.New("is not a regular file")
-	errTooLarge   = fmt.Errorf("is larger than %d MiB", maxFileSize>>20)
-	errChanging   = errors.New("keeps changing while it is read")
-	errNoStdin    = errors.New(`"-" (standard input) cannot be read here`)
+	errMissing     = errors.New("does not exist")
+	errDangling    = errors.New("is a symbolic link to something that does not exist")
+	errLoop        = errors.New("is a symbolic link that leads back to itself")
+	errNotRegular  = errors.New("is not a regular file")
+	errTooLarge    = fmt.Errorf("is larger than %d MiB", maxFileSize>>20)
+	errChanging    = errors.New("keeps changing while it is read")
+	errInDirectory = errors.New("is a directory; directories in a directory are not read")
+	errNoStdin     = errors.New(`"-" (standard input) cannot be read here`)
 )
 
 // Source is one look at the files: it reads each path once and remembers what it saw, so that the bytes that are
 // compared are the bytes that are parsed. It is not for concurrent use. The zero value is not usable; see [NewSource].
 type Source struct {
-	stdin    io.Reader
-	looks    map[string]*look
-	watch    map[string]bool
-	mounts   func() map[string]bool
-	warnings []string
+	stdin  io.Reader
+	looks  map[string]*look
+	watch  map[string]bool
+	mounts func() map[string]bool
 }
 
 // look is what was seen at one path.

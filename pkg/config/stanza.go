@@ -2,67 +2,94 @@ package config
 
 import (
 	"cmp"
+	"io/fs"
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 )
 
-// file is the whole of the file.
+// file is the whole of what may be written.
 type file struct {
-	// Version is that of the file's language; 1 is the only one.
-	Version int `yaml:"version"`
-	// Listeners are where the Envoys listen, and where what arrives there goes.
+	// Version is that of this language; there is one so far.
+	// Default: 1.
+	// Envoy: nothing; it is for the reader.
+	Version int `yaml:"version" default:"1" range:"1..1"`
+	// Listeners say by name where the Envoys listen, and where what arrives there goes.
+	// Envoy: envoy.config.listener.v3.Listener, one for each address
 	Listeners map[string]stanza `yaml:"listeners"`
-	// Backends are sets of endpoints that are shared by name, or need more than a list of addresses.
+	// Backends are the sets of endpoints that are shared by name, or need more than a list of addresses.
+	// Envoy: envoy.config.cluster.v3.Cluster
 	Backends map[string]Backend `yaml:"backends"`
-	// Groups name sets of Envoys, for `nodes`.
+	// Groups name sets of Envoys, for `nodes`. All conditions of a group must fit.
+	// Envoy: nothing; l4xds decides by them what an Envoy is given.
 	Groups map[string]Term `yaml:"groups"`
-	// Defaults are values for all listeners and all backends that do not say otherwise.
+	// Defaults are for all listeners and all backends, inline ones too, that do not say otherwise. Maps merge key by key,
+	// and what does not apply to a protocol is left out there.
+	// Envoy: what the keys in it become.
 	Defaults defaults `yaml:"defaults"`
 }
 
-// defaults are values for all listeners and all backends, inline ones too.
+// defaults are for all listeners and all backends that do not say otherwise.
 type defaults struct {
 	Listeners listenerDefaults `yaml:"listeners"`
 	Backends  backendDefaults  `yaml:"backends"`
 }
 
+// listenerDefaults are the keys of a listener that can have a value for all.
 type listenerDefaults struct {
-	// Bind is the address on which bare ports listen.
+	// Bind is the IP address on which ports without an address listen; `"::"` takes both families.
+	// Default: 0.0.0.0, all IPv4 addresses.
+	// Envoy: envoy.config.listener.v3.Listener.address
 	Bind     bindAddress `yaml:"bind" default:"0.0.0.0"`
 	Listener `yaml:",inline"`
 }
 
+// backendDefaults are the keys of a backend that can have a value for all.
 type backendDefaults struct {
 	Backend `yaml:",inline" without:"endpoints"`
 }
 
 // stanza is one entry of `listeners:`.
 type stanza struct {
-	// TCP is where it listens for connections.
+	// TCP is where it listens for connections: a port, `address:port`, `"[v6]:port"`, a range of ports (also after an
+	// address), `unix:/path`, or a list of these; or a map with the address and what holds for TCP alone.
+	// Envoy: envoy.config.listener.v3.Listener.address
 	TCP addresses `yaml:"tcp"`
-	// UDP is where it listens for datagrams.
+	// UDP is where it listens for datagrams; written like `tcp`, but for unix sockets.
+	// Envoy: envoy.config.listener.v3.Listener.address and udp_listener_config
 	UDP          addresses `yaml:"udp"`
 	listenerKeys `yaml:",inline"`
 }
 
 // listenerKeys may stand on a stanza, or in the long form of one of its protocols for that one alone.
 type listenerKeys struct {
-	listenerDefaults `yaml:",inline"`
-	// To is where everything goes that no row of `sni` takes.
+	// To is where everything goes that no row of `sni` takes: endpoints, a backend's name, or names with weights.
+	// Envoy: envoy.config.listener.v3.Listener.default_filter_chain, or the one filter chain
 	To target `yaml:"to"`
-	// SNI sends TLS connections to different places by the host name that the client asks for.
+	// SNI sends TLS connections to different places by the host name that the client asks for: `*.x` is any name below x,
+	// `"*"` any other TLS client, also one that names no host. TLS passes through untouched.
+	// Envoy: envoy.config.listener.v3.FilterChainMatch.server_names, with the tls_inspector listener filter
 	SNI sniTable `yaml:"sni" only:"tcp"`
-	// Nodes are the Envoys that are given this listener.
-	Nodes audience `yaml:"nodes"`
-	// Private holds the keys of the backend that stands inline in `to`.
-	Private Backend `yaml:",inline" without:"endpoints"`
+	// Nodes are the Envoys that are given this listener: a group, a list of groups (any of them), or what a group holds.
+	// Default: all.
+	// Envoy: nothing; l4xds decides by it what an Envoy is given.
+	Nodes            audience `yaml:"nodes"`
+	listenerDefaults `yaml:",inline"`
+	// Private takes the keys of the backend that stands inline in `to`.
+	Private backendDefaults `yaml:",inline"`
 }
 
 // protocolForm is the long form of `tcp:` and `udp:`.
 type protocolForm struct {
 	// Address is what the short form would be.
-	Address      addresses `yaml:"address,main" required:"true"`
+	// Envoy: envoy.config.listener.v3.Listener.address
+	Address addresses `yaml:"address,main" required:"true"`
+	// Mode is the file mode of the unix socket, as three or four octal digits in quotes: `"0660"`.
+	// Default: what the umask of Envoy leaves.
+	// Envoy: envoy.config.core.v3.Pipe.mode
+	Mode         fileMode `yaml:"mode" only:"tcp"`
 	listenerKeys `yaml:",inline"`
 }
 
@@ -75,138 +102,145 @@ func (b *bindAddress) decode(d *decoder, v *value) {
 		return
 	}
 	var err error
-	if b.Addr, err = parseIP(text); err != nil {
-		d.errorOf(idAddress, v, err)
+	if b.Addr, err = parseIP(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")); err != nil {
+		d.wrong(v, err)
 	}
+}
+
+// fileMode is that of a unix socket.
+type fileMode struct{ fs.FileMode }
+
+func (m *fileMode) decode(d *decoder, v *value) {
+	text, ok := d.text(v)
+	if !ok {
+		return
+	}
+	n, err := strconv.ParseUint(text, 8, 32)
+	switch {
+	case err != nil || n == 0 || n > 0o777 || len(text) < 3:
+		d.errorf(idUnix, v, "%s is not a file mode; write three or four octal digits, such as \"0660\"", quote(text))
+	case !v.quoted:
+		d.errorf(idUnix, v, "%s is a number to YAML; write \"%04o\", in quotes", text, n)
+	}
+	m.FileMode = fs.FileMode(n)
 }
 
 // addresses are the elements of `tcp:` or `udp:`.
 type addresses []bound
 
+// bound is one address to listen on, and where it is written.
 type bound struct {
 	Bind
 	value *value
 }
 
 func (a *addresses) decode(d *decoder, v *value) {
-	if v.kind == mapping {
-		return // the long form is read key by key
+	*a = nil
+	items := v.elements()
+	if len(items) == 0 {
+		d.errorf(idAddress, v, "is an empty list; write a port")
 	}
-	for _, item := range v.elements() {
+	for _, item := range items {
 		text, ok := d.text(item)
 		if !ok {
 			continue
 		}
 		b, err := parseBind(text)
 		if err != nil {
-			d.errorOf(idAddress, item, err)
+			d.wrong(item, err)
 			continue
 		}
 		*a = append(*a, bound{b, item})
 	}
 }
 
-// target is `to` as it is written: a name, names with weights, or a backend inline.
-type target struct {
-	value  *value
-	inline *value // a mapping with the keys of a backend; nil: parts are named
-	split  bool
-	parts  []share
-}
-
-// share is one named backend of a target.
-type share struct {
-	name   *value
-	weight uint32
-}
-
-func (t *target) decode(d *decoder, v *value) {
-	*t = target{value: v}
-	switch {
-	case v.kind == mapping && v.get("endpoints") != nil:
-		t.inline = v
-	case v.kind == mapping:
-		t.split = true
-		t.weights(d, v)
-	case v.kind == list || !validName(v.text):
-		t.inline = endpointsOnly(v)
-	default:
-		t.parts = []share{{v, 1}}
-	}
-}
-
-// endpointsOnly is the long form of a backend that is written as its endpoints.
-func endpointsOnly(v *value) *value {
-	long := *v
-	long.kind, long.items = mapping, nil
-	key := &value{doc: v.doc, line: v.line, column: v.column, text: "endpoints", parent: v.parent}
-	long.pairs = []pair{{key, v}}
-	return &long
-}
-
-var weightKey = &key{bounds: bounds{"0", "1000000"}}
-
-func (t *target) weights(d *decoder, v *value) {
-	for _, p := range v.pairs {
-		if n, ok := d.number(weightKey, p.value); ok {
-			t.parts = append(t.parts, share{p.key, uint32(n)})
-		}
-	}
-}
-
 // sniTable is `sni:`, in the order of the file.
 type sniTable []row
 
+// row is one line of a table.
 type row struct {
 	host *value
 	to   target
 }
 
 func (s *sniTable) decode(d *decoder, v *value) {
-	if v.kind != mapping {
-		d.errorf(idKind, v, "%s is not a map of host names and where they go", v.what())
+	*s = nil
+	if v.kind != mapping || len(v.pairs) == 0 {
+		d.errorf(idKind, v, "%s where a table belongs: host names, and where they go", v.what())
 		return
 	}
 	for _, p := range v.pairs {
+		if p.value.null() {
+			d.errorf(idNoValue, p.key, "has no value; write where it goes")
+			continue
+		}
 		r := row{host: p.key}
 		r.to.decode(d, p.value)
 		*s = append(*s, r)
 	}
 }
 
-// audience is `nodes:`: names of groups, or a selector.
+// audience is `nodes:`: names of groups, and selectors in place.
 type audience struct {
-	names []*value
-	term  *Term
+	value *value
+	terms []nodeTerm
+}
+
+// nodeTerm is one element of `nodes:`: a group's name, or what a group would hold.
+type nodeTerm struct {
+	name *value
+	term *Term
 }
 
 func (a *audience) decode(d *decoder, v *value) {
-	if v.kind == mapping {
-		a.term = &Term{}
-		d.mapping(v, a.term)
+	*a = audience{value: v}
+	for _, item := range v.elements() {
+		if item.kind == mapping {
+			t := &Term{}
+			t.decode(d, item)
+			a.terms = append(a.terms, nodeTerm{term: t})
+		} else if _, ok := d.text(item); ok {
+			a.terms = append(a.terms, nodeTerm{name: item})
+		}
+	}
+	if v.kind == list && len(v.items) == 0 {
+		d.errorf(idMatchesNoOne, v, "is an empty list, which no Envoy matches; leave it out for all")
+	}
+}
+
+// decode reads a group, or what stands in its place.
+func (t *Term) decode(d *decoder, v *value) {
+	if v.kind == mapping && len(v.pairs) == 0 {
+		d.errorf(idEmptyGroup, v, "has no conditions; write id, cluster, zone or metadata")
 		return
 	}
-	a.names = slices.Clone(v.elements())
+	d.mapping(v, t)
+	if m := v.get("metadata"); m != nil && m.kind == mapping && len(m.pairs) == 0 {
+		d.errorf(idEmptyGroup, m, "has no keys; leave it out, or write a key and its value")
+	}
 }
 
 // endpointForm is the long form of an endpoint.
 type endpointForm struct {
+	// Address is what the short form would be.
+	// Envoy: envoy.config.endpoint.v3.Endpoint.address
 	Address  string `yaml:"address,main" required:"true"`
 	Endpoint `yaml:",inline"`
 }
 
 func (e *Endpoint) decode(d *decoder, v *value) {
-	v = shapeOf(reflect.TypeFor[endpointForm]()).long(v)
 	var form endpointForm
-	d.mapping(v, &form)
+	long := shapeOf(reflect.TypeOf(form)).long(v)
+	d.mapping(long, &form)
+	*e = form.Endpoint
 	if form.Address == "" {
 		return
 	}
 	parsed, err := parseEndpoint(form.Address)
 	if err != nil {
-		d.errorOf(idEndpoint, v.get("address"), err)
+		d.wrong(long.get("address"), err)
 	}
-	parsed.Weight = form.Weight
+	parsed.Weight = e.Weight
 	*e = parsed
 }
 

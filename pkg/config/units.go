@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -17,7 +18,7 @@ var units = []struct {
 	span time.Duration
 }{{"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}}
 
-// String is d in the file's notation: "1h30m", "250ms"; "none" for 0. What is smaller than a millisecond is left out.
+// String is d in the file's notation: "1h30m", "250ms"; "none" for 0. What is below a millisecond is left out.
 func (d Duration) String() string {
 	var b strings.Builder
 	rest := time.Duration(d)
@@ -33,6 +34,9 @@ func (d Duration) String() string {
 	return b.String()
 }
 
+// errZero is the error for "0s": is it off, or at once?
+var errZero = errors.New("no time at all")
+
 // parseDuration reads a duration: whole numbers with the units h, m, s and ms, the largest first, each at most once.
 // The error says what would be right.
 func parseDuration(text string) (Duration, error) {
@@ -43,19 +47,54 @@ func parseDuration(text string) (Duration, error) {
 		if !ok || !strings.HasPrefix(after, u.name) || u.name == "m" && strings.HasPrefix(after, "ms") {
 			continue
 		}
-		if n > math.MaxInt64/int64(u.span) || total > math.MaxInt64-time.Duration(n)*u.span {
+		if n > int64((math.MaxInt64-total)/u.span) {
 			return 0, fmt.Errorf("%s is too long", quote(text))
 		}
 		total += time.Duration(n) * u.span
 		rest = after[len(u.name):]
 	}
-	if rest != "" || text == "" {
+	switch {
+	case rest != "" || text == "":
 		return 0, fmt.Errorf("%s is not a duration; %s", quote(text), durationHint(text))
-	}
-	if total == 0 {
-		return 0, fmt.Errorf("%s is no time at all; write none to turn this off", quote(text))
+	case total == 0:
+		return 0, errZero
 	}
 	return Duration(total), nil
+}
+
+// spellings are other ways to write units, longer ones first.
+var spellings = strings.NewReplacer(" ", "", "milliseconds", "ms", "msec", "ms", "seconds", "s", "second", "s", "secs", "s",
+	"sec", "s", "minutes", "m", "minute", "m", "mins", "m", "min", "m", "hours", "h", "hour", "h", "hrs", "h", "hr", "h")
+
+// durationHint says what would be right in place of text.
+func durationHint(text string) string {
+	if n, rest, ok := cutNumber(text); ok {
+		switch strings.ToLower(strings.TrimSpace(rest)) {
+		case "":
+			return fmt.Sprintf("write the unit: %ds, or %dms", n, n)
+		case "d", "day", "days":
+			return fmt.Sprintf("write it in hours: %dh", n*24)
+		}
+	}
+	meant, err := time.ParseDuration(spellings.Replace(strings.ToLower(text)))
+	if err == nil && meant >= time.Millisecond {
+		return "write " + Duration(meant).String()
+	}
+	return "write it like 30s, 1h30m or 250ms"
+}
+
+// parseNumber reads a whole number in plain digits. The error says what would be right.
+func parseNumber(text string) (int64, error) {
+	n, rest, ok := cutNumber(text)
+	switch {
+	case rest != "" || text == "":
+		return 0, fmt.Errorf("%s is not a whole number", quote(text))
+	case !ok:
+		return 0, fmt.Errorf("%s is too large", quote(text))
+	case len(text) > 1 && text[0] == '0':
+		return 0, fmt.Errorf("%s starts with 0, which YAML may read as octal; write %d", text, n)
+	}
+	return n, nil
 }
 
 // cutNumber splits the digits off the front of text.
@@ -66,24 +105,4 @@ func cutNumber(text string) (n int64, rest string, ok bool) {
 	}
 	n, err := strconv.ParseInt(text[:end], 10, 64)
 	return n, text[end:], err == nil
-}
-
-// durationHint says what would be right in place of text.
-func durationHint(text string) string {
-	if _, rest, ok := cutNumber(text); ok && rest == "" {
-		return fmt.Sprintf("write the unit: %ss, or %sms", text, text)
-	}
-	return "write it like 30s, 1h30m or 250ms"
-}
-
-// parseNumber reads a whole number written in plain digits. The error says what would be right.
-func parseNumber(text string) (int64, error) {
-	n, rest, ok := cutNumber(text)
-	switch {
-	case !ok || rest != "":
-		return 0, fmt.Errorf("%s is not a whole number", quote(text))
-	case len(text) > 1 && text[0] == '0':
-		return 0, fmt.Errorf("%s starts with 0, which YAML may read as octal; write %d", text, n)
-	}
-	return n, nil
 }

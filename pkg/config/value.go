@@ -101,14 +101,26 @@ func (v *value) path() string {
 	return front
 }
 
-// is reports whether v is the word, written without quotes.
+// position is where v stands, as messages name it.
+func (v *value) position() string {
+	return Position{v.doc.path, v.line, v.column}.String()
+}
+
+// is reports whether v is the word.
 func (v *value) is(word string) bool {
-	return v.kind == scalar && !v.quoted && v.text == word
+	return v.kind == scalar && v.text == word
 }
 
 // null reports whether nothing stands there.
 func (v *value) null() bool {
-	return v.is("") || v.is("~") || v.kind == scalar && !v.quoted && strings.EqualFold(v.text, "null")
+	if v.kind != scalar || v.quoted {
+		return false
+	}
+	switch v.text {
+	case "", "~", "null", "Null", "NULL":
+		return true
+	}
+	return false
 }
 
 // get is what stands behind a key of a mapping; nil where there is none.

@@ -56,6 +56,23 @@ func elements(path string) []string {
 	return strings.Split(path, string(filepath.Separator))
 }
 
+// mountWarning says that changes of the file at path may not be seen; empty where there is no reason to fear it. A file
+// that is a mount of its own shows its old self when an editor, or a ConfigMap, puts a new file in its place.
+func (s *Source) mountWarning(path string) string {
+	const cure = "; mount its directory instead"
+	if s.looks[path].stale {
+		return "the file was replaced, and this is the old one: it is a mount of its own" + cure
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	if err == nil && s.mounts()[real] {
+		return "the file is a mount of its own, so that a new file in its place is not seen" + cure
+	}
+	return ""
+}
+
 // mountPoints are the paths on which something is mounted; empty where the system does not say.
 func mountPoints() map[string]bool {
 	text, err := os.ReadFile("/proc/self/mountinfo")

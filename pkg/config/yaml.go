@@ -1,51 +1,204 @@
 package config
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
 	"gopkg.in/yaml.v3"
 )
 
 // This is the one file that knows the YAML library. It is used for nodes only: its own decoding into structs gives no
 // columns, names Go types, and reads 0777 as 511.
 
+const (
+	// maxDepth is how deeply lists and maps may stand in each other; the language needs seven.
+	maxDepth = 100
+	// maxValues is how many values a file may hold, those behind aliases counted each time.
+	maxValues = 1_000_000
+)
+
 // parse reads one document. It returns nil after it has said why there is nothing to read.
 func parse(doc *document, r *report) *value {
-	var root yaml.Node
-	if err := yaml.Unmarshal(doc.text, &root); err != nil {
-		r.fail(idSyntax, doc.whole(), "this is not YAML")
+	if !doc.check(r) {
 		return nil
 	}
-	if root.Kind != yaml.DocumentNode {
-		r.fail(idEmpty, doc.whole(), "the file is empty; it would take every listener away")
+	root, err := decodeYAML(doc.text)
+	if err != nil {
+		r.explain(doc, err)
 		return nil
 	}
-	t := tree{doc: doc, report: r}
-	return t.value(root.Content[0], nil)
+	t := tree{doc: doc, report: r, done: map[*yaml.Node]*value{}, sizes: map[*yaml.Node]int{}}
+	v := t.value(root, nil, 0)
+	if t.stopped {
+		return nil
+	}
+	if v.null() {
+		r.fail(idEmpty, doc.whole(), "the file says nothing; to have no listeners on purpose write listeners: {}")
+		return nil
+	}
+	return v
 }
 
-// tree turns the library's nodes into values.
+// secondDocument is the error for a file that holds more than one, of which YAML readers would take the first.
+type secondDocument struct{ line int }
+
+func (e *secondDocument) Error() string { return fmt.Sprintf("a second document on line %d", e.line) }
+
+// decodeYAML gives the one document of text as the library's nodes. The library panics on some inputs it does not
+// foresee; that is a mistake in the text, too.
+func decodeYAML(text []byte) (root *yaml.Node, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("yaml: %v", p)
+		}
+	}()
+	var first, second yaml.Node
+	in := yaml.NewDecoder(bytes.NewReader(text))
+	if err := in.Decode(&first); errors.Is(err, io.EOF) {
+		return &yaml.Node{Kind: yaml.ScalarNode}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	switch err := in.Decode(&second); {
+	case errors.Is(err, io.EOF):
+		return first.Content[0], nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, &secondDocument{second.Line}
+}
+
+// tree turns the library's nodes into values: it follows aliases, merges `<<`, and says what YAML allows and this
+// language does not.
 type tree struct {
 	doc    *document
 	report *report
+	// done are the values of anchors; nil while they are read.
+	done map[*yaml.Node]*value
+	// total counts the values, sizes those behind an anchor.
+	total int
+	sizes map[*yaml.Node]int
+	// stopped is whether the file is too much.
+	stopped bool
 }
 
-func (t *tree) value(n *yaml.Node, parent *value) *value {
-	v := &value{doc: t.doc, line: n.Line, column: n.Column, parent: parent}
-	switch n.Kind {
-	case yaml.AliasNode:
-		return t.value(n.Alias, parent)
-	case yaml.SequenceNode:
-		v.kind = list
-		for _, item := range n.Content {
-			v.items = append(v.items, t.value(item, v))
+func (t *tree) value(n *yaml.Node, parent *value, depth int) *value {
+	if n.Kind == yaml.AliasNode {
+		return t.alias(n, parent)
+	}
+	before := t.total
+	v := t.node(n, parent)
+	if n.Anchor != "" {
+		t.done[n] = nil
+	}
+	t.count(v, 1)
+	switch {
+	case depth > maxDepth:
+		t.stop(v, "lists and maps stand more than %d deep in each other", maxDepth)
+	case t.stopped:
+	case n.Kind == yaml.SequenceNode:
+		v.items = make([]*value, len(n.Content))
+		for i, item := range n.Content {
+			v.items[i] = t.value(item, v, depth+1)
 		}
-	case yaml.MappingNode:
-		v.kind = mapping
-		for i := 0; i < len(n.Content); i += 2 {
-			v.pairs = append(v.pairs, pair{t.value(n.Content[i], v), t.value(n.Content[i+1], v)})
-		}
-	default:
-		v.text = n.Value
-		v.quoted = n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
+	case n.Kind == yaml.MappingNode:
+		t.mapping(v, n, depth)
+	}
+	if n.Anchor != "" {
+		t.done[n], t.sizes[n] = v, t.total-before
 	}
 	return v
+}
+
+// node is n without what stands in it.
+func (t *tree) node(n *yaml.Node, parent *value) *value {
+	v := &value{doc: t.doc, line: n.Line, column: n.Column, parent: parent}
+	switch n.Kind {
+	case yaml.SequenceNode:
+		v.kind = list
+	case yaml.MappingNode:
+		v.kind = mapping
+	default:
+		const quotes = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+		v.text, v.quoted = n.Value, n.Style&quotes != 0
+	}
+	if n.Style&yaml.TaggedStyle != 0 {
+		t.report.errorf(idText, v, "has the tag %s; take it out, every value is read as it is written", quote(n.Tag))
+	}
+	return v
+}
+
+// count adds n values, and stops where there are too many.
+func (t *tree) count(v *value, n int) {
+	if t.total += n; t.total > maxValues {
+		t.stop(v, "the file holds more than %d values, those behind aliases counted each time", maxValues)
+	}
+}
+
+// stop says that the file is too much, once.
+func (t *tree) stop(v *value, format string, args ...any) {
+	if !t.stopped {
+		t.report.add(Error, idTooMuch, v.mark(), "", fmt.Sprintf(format, args...))
+	}
+	t.stopped = true
+}
+
+// alias is the value of the anchor that n names.
+func (t *tree) alias(n *yaml.Node, parent *value) *value {
+	at := &value{doc: t.doc, line: n.Line, column: n.Column, parent: parent, text: "*" + n.Value}
+	v, known := t.done[n.Alias]
+	if known && v == nil {
+		t.report.errorf(idAnchor, at, "the anchor %q holds itself", n.Value)
+		return at
+	}
+	t.count(at, t.sizes[n.Alias])
+	if v == nil {
+		return at
+	}
+	return v
+}
+
+// mapping reads the keys of n into v. Each key stands once; those behind << stand where no key is written beside it.
+func (t *tree) mapping(v *value, n *yaml.Node, depth int) {
+	v.pairs = make([]pair, 0, len(n.Content)/2)
+	first := make(map[string]*value, len(n.Content)/2)
+	var merged []*value
+	for i := 0; i+1 < len(n.Content) && !t.stopped; i += 2 {
+		key := t.value(n.Content[i], v, depth+1)
+		behind := t.value(n.Content[i+1], v, depth+1)
+		other := first[key.text]
+		switch {
+		case key.kind != scalar || n.Content[i].Kind == yaml.AliasNode:
+			t.report.errorf(idKind, key, "%s as a key; a key is a text, and in front of a bracket belongs a quote", key.what())
+		case key.text == "<<" && !key.quoted:
+			merged = append(merged, behind)
+		case other != nil:
+			t.report.errorf(idDuplicateKey, key, "the key stands twice; the first is at %s", other.position())
+		default:
+			first[key.text] = key
+			v.pairs = append(v.pairs, pair{key, behind})
+		}
+	}
+	for _, m := range merged {
+		t.merge(v, m, first)
+	}
+}
+
+// merge adds the pairs behind << that v does not have.
+func (t *tree) merge(v, m *value, first map[string]*value) {
+	for _, from := range m.elements() {
+		if from.kind != mapping {
+			t.report.errorf(idKind, from, "%s behind <<, where a map belongs", from.what())
+			continue
+		}
+		t.count(v, len(from.pairs))
+		for _, p := range from.pairs {
+			if first[p.key.text] == nil {
+				first[p.key.text] = p.key
+				v.pairs = append(v.pairs, p)
+			}
+		}
+	}
 }

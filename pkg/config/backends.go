@@ -1,0 +1,101 @@
+package config
+
+import "reflect"
+
+// backend is one of `backends:` while it is read.
+type backend struct {
+	*Backend
+	pair
+	// users are the mentions of it.
+	users []user
+}
+
+// user is one mention of a backend.
+type user struct {
+	at       *value
+	listener string
+	protocol Protocol
+}
+
+// uses are the protocols on which b is used.
+func (b *backend) uses() protocols {
+	var p protocols
+	for _, u := range b.users {
+		p |= on(u.protocol)
+	}
+	return p
+}
+
+// userOn is the first mention on p, which there is.
+func (b *backend) userOn(p Protocol) user {
+	for _, u := range b.users {
+		if u.protocol == p {
+			return u
+		}
+	}
+	return user{}
+}
+
+// backend reads one of `backends:`. What it is used for is known by then, so that what has no effect can be said.
+func (l *loader) backend(b *backend) *Backend {
+	stanza := "backends." + b.key.text
+	if b.value.kind != mapping {
+		l.errorf(idKind, b.value, "%s where a map belongs; write it as {endpoints: [HOST:PORT]}", b.value.what())
+		return b.Backend
+	}
+	l.fillBackend(b.Backend, stanza, b.value, b.uses(), func(k *key, at pair) {
+		u := b.userOn(UDP)
+		l.unfit(k, at, ", and listener %s (%s) uses this backend for UDP", quote(u.listener), u.at.position())
+	})
+	b.Name, b.At = b.key.text, l.place(stanza, b.key)
+	return b.Backend
+}
+
+var backendType = reflect.TypeFor[Backend]()
+
+// fillBackend reads v over the defaults. What in v does not fit p is given to dropped; of the defaults it is left out.
+func (l *loader) fillBackend(b *Backend, stanza string, v *value, p protocols, dropped func(*key, pair)) {
+	s := shapeOf(backendType)
+	v = s.prune(v, onSome(p), dropped)
+	base := s.prune(l.defaults.get("backends"), onSome(p), nil)
+	l.mapping(s.overlay(base, v), b)
+	list := v.get("endpoints")
+	if list == nil {
+		return
+	}
+	b.EndpointsAt = l.place(stanza, list)
+	l.checkEndpoints(b, stanza, list, p)
+	if at := v.pair("keepalive"); at != nil && !at.value.is("none") && b.onlyUnix() {
+		l.errorf(idNoEffect, at.key, "has no effect on unix sockets; leave it out")
+	}
+}
+
+// checkEndpoints notes where the endpoints stand, and says which cannot be.
+func (l *loader) checkEndpoints(b *Backend, stanza string, list *value, p protocols) {
+	first := make(map[Endpoint]*value, len(b.Endpoints))
+	for i, item := range list.elements() {
+		e := &b.Endpoints[i]
+		e.At = l.place(stanza, item)
+		where := e.destination()
+		if where == (Endpoint{}) {
+			continue // an error was said
+		}
+		if other := first[where]; other != nil {
+			l.errorf(idSameAddress, item, "the endpoint stands twice; the first is at %s", other.position())
+		}
+		first[where] = item
+		if e.Path != "" && p&onUDP != 0 {
+			l.errorf(idUnix, item, "unix:%s cannot serve UDP; write ADDRESS:PORT", e.Path)
+		}
+	}
+}
+
+// onlyUnix reports whether all endpoints are unix sockets.
+func (b *Backend) onlyUnix() bool {
+	for _, e := range b.Endpoints {
+		if e.Path == "" {
+			return false
+		}
+	}
+	return true
+}

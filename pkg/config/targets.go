@@ -1,0 +1,181 @@
+package config
+
+import "strings"
+
+// linked is a target that waits until the backends that it names are read.
+type linked struct {
+	*Target
+	at       *value
+	listener string
+	protocol Protocol
+}
+
+// origin is where the targets of one protocol of a stanza come from.
+type origin struct {
+	protocol Protocol
+	// private are the backend's keys that stand on the listener; nil if none.
+	private *value
+	// uses are the protocols that share the target, cluster the name of its cluster if it is private.
+	uses    protocols
+	cluster string
+}
+
+// origin tells whether the target of one protocol is that of the stanza, or stands in the protocol's long form. In the
+// latter case its cluster bears the protocol, whether or not the stanza has another one: adding that renames nothing.
+func (r *reading) origin(p Protocol) origin {
+	o := origin{protocol: p, cluster: r.key.text}
+	s := shapeOf(protocolType)
+	long := s.pick(r.long[p], backendType)
+	o.private = s.overlay(s.pick(r.shared, backendType), long)
+	if long != nil || r.long[p].get("to") != nil {
+		o.uses = on(p)
+		o.cluster += "/" + string(p)
+		return o
+	}
+	for other, v := range r.long {
+		if s.pick(v, backendType) == nil && v.get("to") == nil {
+			o.uses |= on(other)
+		}
+	}
+	return o
+}
+
+// target makes what a route goes to; cluster is its name unless it is one backend by name.
+func (r *reading) target(into *Target, t target, o origin, cluster string) {
+	into.Split, into.Cluster = t.split, cluster
+	if t.inline != nil {
+		b := r.private(t, o, cluster)
+		into.Parts = []Part{{Backend: b, Weight: 1, At: b.At}}
+		return
+	}
+	for _, share := range t.shares {
+		b, ok := r.backends[share.name.text]
+		if !ok {
+			r.unknownBackend(share.name)
+			continue
+		}
+		b.users = append(b.users, user{share.name, r.key.text, o.protocol})
+		into.Parts = append(into.Parts, Part{Backend: b.Backend, Weight: share.weight, At: r.place(r.path, share.name)})
+	}
+	if len(into.Parts) == 0 || len(into.Parts) < len(t.shares) {
+		return // an error was said
+	}
+	if t.split {
+		r.claim(cluster, t.value)
+	} else {
+		into.Cluster = t.shares[0].name.text
+	}
+	r.targets = append(r.targets, &linked{into, t.value, r.key.text, o.protocol})
+}
+
+// private makes an inline backend, once for the protocols that share it.
+func (r *reading) private(t target, o origin, cluster string) *Backend {
+	if b := r.privates[cluster]; b != nil {
+		return b
+	}
+	r.claim(cluster, t.value)
+	b := &Backend{}
+	r.privates[cluster] = b
+	r.fillBackend(b, r.path, shapeOf(backendType).overlay(o.private, t.inline), o.uses, func(k *key, at pair) {
+		r.unfit(k, at, "; leave it out")
+	})
+	b.At = r.place(r.path, t.value)
+	return b
+}
+
+// claim takes the name of a cluster. Backends and targets with a cluster of their own share one namespace.
+func (r *reading) claim(cluster string, at *value) {
+	if b, taken := r.backends[cluster]; taken {
+		r.errorf(idClusterTwice, at, "the cluster of this target is named %s, as the backend at %s; rename one of them",
+			quote(cluster), b.key.position())
+		return
+	}
+	if other := r.clusters[cluster]; other != nil && other != at {
+		r.errorf(idClusterTwice, at, "the cluster of this target is named %s, as the one at %s; rename one of them",
+			quote(cluster), other.position())
+		return
+	}
+	r.clusters[cluster] = at
+}
+
+// unknownBackend says that no backend has this name, and that a listener is none.
+func (r *reading) unknownBackend(name *value) {
+	if r.names["backends."+name.text] != nil {
+		return // it is there, but has no value, which was said
+	}
+	if other := r.names["listeners."+name.text]; other != nil {
+		r.errorf(idUnknownBackend, name, "no backend is named %s; it is the name of a listener (%s)", quote(name.text), other.position())
+		return
+	}
+	r.unknownName(idUnknownBackend, "backend", name, keysOf(r.backends))
+}
+
+// checkPrivate says which keys of a backend stand on a listener none of whose targets is inline.
+func (r *reading) checkPrivate(o origin, rows []row) {
+	var names []string
+	for _, row := range rows {
+		if row.to.inline != nil {
+			return
+		}
+		for _, s := range row.to.shares {
+			names = append(names, quote(s.name.text))
+		}
+	}
+	if o.private == nil || len(names) == 0 {
+		return
+	}
+	r.eachPrivate(o.private, func(p pair) {
+		r.errorf(idBackendKey, p.key, "is a key of the backend, and to names one; write it on %s", strings.Join(names, " and "))
+	})
+}
+
+// eachPrivate runs f for the keys of v, and for those inside of tables in their place.
+func (r *reading) eachPrivate(v *value, f func(pair)) {
+	s := shapeOf(backendType)
+	for _, p := range v.pairs {
+		if k := s.index[p.key.text]; k.table != nil {
+			for _, inner := range p.value.pairs {
+				f(inner)
+			}
+			continue
+		}
+		f(p)
+	}
+}
+
+// checkShared says which keys of a stanza every one of its protocols has again.
+func (r *reading) checkShared(made []*Listener) {
+	for _, p := range r.shared.pairs {
+		again := 0
+		for _, long := range r.long {
+			if v := long.get(p.key.text); v != nil && (v.kind != mapping || p.key.text == "to") {
+				again++
+			}
+		}
+		if again == len(r.long) {
+			r.errorf(idNoEffect, p.key, "has no effect: tcp and udp each have their own")
+		}
+	}
+}
+
+// checkTargets says which splits cannot be, now that all backends are read.
+func (l *loader) checkTargets() {
+	if Diagnostics(l.report.list).HasErrors() {
+		return // backends with mistakes look different
+	}
+	for _, t := range l.targets {
+		if !t.Split {
+			continue
+		}
+		total := uint64(0)
+		for _, p := range t.Parts {
+			total += uint64(p.Weight)
+		}
+		if total == 0 {
+			l.errorf(idNoWeight, t.at, "all weights are 0; give one a share")
+		}
+		if why := t.unequal(); why != "" && t.protocol == UDP {
+			l.errorf(idUnequalSplit, t.at, "backends %s, and UDP cannot be split between clusters; make them alike", why)
+		}
+	}
+}
