@@ -68,6 +68,9 @@ func newPlan(c *config.Config) (*plan, error) {
 			}
 			s.routes = append(s.routes, routePlan{name: chainName(l, r), route: r, clusters: weights(&r.To)})
 		}
+		if l.Protocol == config.UDP && (len(s.routes) != 1 || len(s.routes[0].clusters) != 1) {
+			return nil, fmt.Errorf("listener %q: udp_proxy sends sessions to one cluster only", l.Name)
+		}
 		p.stanzas[stanzaKey{l.Protocol, l.Name}] = s
 	}
 	return p, nil
