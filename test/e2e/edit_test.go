@@ -90,7 +90,7 @@ func TestBadEditKeeps(t *testing.T) {
 		f.backends("blue", "green")
 		f.start(`listeners: {db: {tcp: $db, to: $blue}}`)
 		f.must(f.daemon.Save(f.text("listeners:\n  db: {tcp: $db, to: $green}\n  web: {tpc: 80, to: $green}\n")))
-		f.waitStatus(func(s *rig.Status) error { return said(s, 3, "tpc") })
+		f.waitStatus(func(s *rig.Status) error { return said(s, 3, `did you mean "tcp"`) })
 		f.wantTCP("db", "blue")
 		f.edit(`listeners: {db: {tcp: $db, to: $green}}`)
 		f.wantTCP("db", "green")

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,15 +63,33 @@ func (f *fleet) end() {
 	if err := f.Close(); err != nil {
 		f.t.Error(err)
 	}
+	logs := f.readLogs()
+	for _, log := range logs {
+		if strings.Contains(log, "DATA RACE") {
+			f.t.Error("the daemon has a data race")
+		}
+	}
 	if !f.t.Failed() {
 		_ = os.RemoveAll(f.Dir)
 		return
 	}
 	f.t.Logf("kept: %s", f.Dir)
+	for path, log := range logs {
+		f.t.Logf("%s:\n%s", path, log[max(0, len(log)-4000):])
+	}
+}
+
+// readLogs are the texts of all logs, by path.
+func (f *fleet) readLogs() map[string]string {
+	logs := map[string]string{}
 	for _, path := range f.Logs() {
 		text, err := os.ReadFile(path)
-		f.t.Logf("%s: %v\n%s", path, err, text[max(0, len(text)-4000):])
+		if err != nil {
+			f.t.Error(err)
+		}
+		logs[path] = string(text)
 	}
+	return logs
 }
 
 // must ends the test if err is not nil.

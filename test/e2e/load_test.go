@@ -48,7 +48,10 @@ func TestOpenTrafficThroughEdits(t *testing.T) {
 				t.Errorf("%d datagrams lost, %d without edits", edited.lost, control.lost)
 			}
 
-			removed := f.through(func() { f.edit(pool(names[1:], edits)) }, names[0])
+			removed := f.through(func() {
+				f.edit(pool(names[1:], edits))
+				time.Sleep(time.Second) // a session notices with its next datagrams
+			}, names[0])
 			t.Logf("a removal: %+v", removed)
 			f.wantUnmoved(removed)
 		})
@@ -69,6 +72,7 @@ func TestSwitchesUnderLoad(t *testing.T) {
 				target := []string{"b", "a"}[i%2]
 				f.edit(only(i+1, target))
 				f.wantTCP("app", target)
+				load.wantMore(20) // some connections between edits too
 			}
 			load.wantNoFailure()
 		})
