@@ -1,0 +1,66 @@
+package daemon
+
+import "time"
+
+// trust is how far the content of a look can be taken to be complete.
+type trust int
+
+const (
+	// unsure: the look came by time alone, so somebody may be in the middle of writing.
+	unsure trust = iota
+	// quiet: something changed and has been quiet since.
+	quiet
+	// certain: the file was replaced in one step, or a person says that it is time.
+	certain
+)
+
+// verdict is what to do with the content of a look.
+type verdict int
+
+const (
+	// nothingNew: it was taken or reported before.
+	nothingNew verdict = iota
+	// wait: it may be incomplete; look again at patience.next.
+	wait
+	// settled: it is what somebody wanted to write. Put it in force, or say what is wrong with it.
+	settled
+)
+
+// Half-written content is most often invalid, so that waiting costs only the report of real mistakes.
+const (
+	// grace is how old content has to be before a mistake in it is reported.
+	grace = 2 * time.Second
+	// pause is the time between two looks at content that was found by polling, until it stays the same.
+	pause = 100 * time.Millisecond
+)
+
+// patience decides when changed content is settled. It is plain state: the clock is the caller's.
+type patience struct {
+	judged string    // the sum of the content that was settled last
+	seen   string    // the sum of the content that waits; empty if none does
+	since  time.Time // when the first of the content that waits was seen
+	next   time.Time // when to look again; zero if nothing waits
+}
+
+// judge takes in a look: the sum of its content, whether it is good, and how far to trust that it is complete.
+func (p *patience) judge(now time.Time, sum string, good bool, t trust) verdict {
+	if sum == p.judged {
+		*p = patience{judged: sum}
+		return nothingNew
+	}
+	stays := sum == p.seen
+	if p.seen = sum; p.since.IsZero() {
+		p.since = now
+	}
+	old := now.Sub(p.since) >= grace
+	switch {
+	case t == certain, old, good && (stays || t == quiet):
+		*p = patience{judged: sum}
+		return settled
+	case good:
+		p.next = now.Add(pause)
+	default:
+		p.next = p.since.Add(grace)
+	}
+	return wait
+}
