@@ -3,7 +3,6 @@ package admin
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -325,7 +324,7 @@ func TestServerHasLimits(t *testing.T) {
 }
 
 func TestABrokenPageIsAnError(t *testing.T) {
-	h := handler{Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
+	h := handler{Options{Log: slog.New(slog.DiscardHandler)}}
 	w := httptest.NewRecorder()
 	h.render(w, "nothing.html", nil)
 	if w.Code != http.StatusInternalServerError {
