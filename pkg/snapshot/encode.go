@@ -64,8 +64,7 @@ func EncodeDelta(t Type, version string, changed []*Entry, removed []string) []b
 
 // appendResource appends e as an envoy.service.discovery.v3.Resource.
 func appendResource(b []byte, e *Entry) []byte {
-	b = protowire.AppendTag(b, deltaResources, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(sizeResource(e)))
+	b = appendLength(b, deltaResources, sizeResource(e))
 	b = appendString(b, resourceVersion, e.Version)
 	b = appendBytes(b, resourceAny, e.Wire)
 	return appendString(b, resourceName, e.Name)
@@ -81,13 +80,18 @@ func encodeAny(typeURL string, m proto.Message) ([]byte, error) {
 	size := options.Size(m)
 	b := make([]byte, 0, sizeString(anyTypeURL, typeURL)+sizeBytes(anyValue, size))
 	b = appendString(b, anyTypeURL, typeURL)
-	b = protowire.AppendTag(b, anyValue, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(size))
+	b = appendLength(b, anyValue, size)
 	b, err := options.MarshalAppend(b, m)
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
 	return b, nil
+}
+
+// appendLength begins a field of that many bytes.
+func appendLength(b []byte, field protowire.Number, length int) []byte {
+	b = protowire.AppendTag(b, field, protowire.BytesType)
+	return protowire.AppendVarint(b, uint64(length)) //nolint:gosec // a length is not negative
 }
 
 func appendString(b []byte, field protowire.Number, text string) []byte {

@@ -115,6 +115,7 @@ func entriesOf(items []*item) [NumTypes][]*Entry {
 			clusters[e.Service] = append(clusters[e.Service], e.Version)
 		case EDS:
 			e = assignment(e, clusters[e.Name])
+		default:
 		}
 		entries[it.typ] = append(entries[it.typ], e)
 	}

@@ -29,10 +29,14 @@ func TestAccessLogGoesTo(t *testing.T) {
 
 func TestAccessLogSays(t *testing.T) {
 	defaults := map[string][]string{
-		"tcp": {"address", "bytes_received", "bytes_sent", "client", "cluster", "duration_ms", "endpoint", "failure",
-			"flags", "listener", "protocol", "sni", "start"},
-		"udp": {"address", "bytes_received", "bytes_sent", "client", "cluster", "datagrams_received", "datagrams_sent",
-			"duration_ms", "endpoint", "listener", "protocol", "start"},
+		"tcp": {
+			"address", "bytes_received", "bytes_sent", "client", "cluster", "duration_ms", "endpoint", "failure",
+			"flags", "listener", "protocol", "sni", "start",
+		},
+		"udp": {
+			"address", "bytes_received", "bytes_sent", "client", "cluster", "datagrams_received", "datagrams_sent",
+			"duration_ms", "endpoint", "listener", "protocol", "start",
+		},
 	}
 	r := resources(t, "listeners: {x: {tcp: 1, udp: 1, to: 10.0.0.1:1, access_log: stdout}}")
 	for protocol, logs := range logsOf(t, r) {

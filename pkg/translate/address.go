@@ -24,8 +24,8 @@ func bindAddress(p corev3.SocketAddress_Protocol, b *config.Bind, port uint16) *
 // only the first port did.
 func additionalAddresses(p corev3.SocketAddress_Protocol, b *config.Bind) []*listenerv3.AdditionalAddress {
 	var list []*listenerv3.AdditionalAddress
-	for port := int(b.Port) + 1; port <= int(b.Last); port++ {
-		list = append(list, &listenerv3.AdditionalAddress{Address: bindAddress(p, b, uint16(port))})
+	for i := range b.Last - b.Port {
+		list = append(list, &listenerv3.AdditionalAddress{Address: bindAddress(p, b, b.Port+i+1)})
 	}
 	return list
 }

@@ -97,6 +97,7 @@ func changeEach(v reflect.Value, field string, try func(field string)) {
 				changeEach(v.Field(i), v.Type().Name()+"."+f.Name, try)
 			}
 		}
+	default:
 	}
 }
 
@@ -118,7 +119,10 @@ func otherValue(v reflect.Value) reflect.Value {
 		}
 		return reflect.Value{}
 	case fs.FileMode:
-		return reflect.ValueOf(x ^ 0o200)
+		if x != 0 { // else the address is no unix socket
+			return reflect.ValueOf(x ^ 0o200)
+		}
+		return reflect.Value{}
 	case map[string]string:
 		return reflect.ValueOf(map[string]string{"other": "value"})
 	case *config.Backend:
@@ -146,6 +150,7 @@ func otherValue(v reflect.Value) reflect.Value {
 		if v.Len() > 1 {
 			return v.Slice(0, v.Len()-1)
 		}
+	default:
 	}
 	return reflect.Value{}
 }
@@ -160,8 +165,7 @@ func fieldsOf(t reflect.Type, seen map[reflect.Type]bool) []string {
 	}
 	seen[t] = true
 	var fields []string
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if !f.IsExported() {
 			continue
 		}

@@ -30,6 +30,7 @@ func TestGolden(t *testing.T) {
 }
 
 func checkGolden(t *testing.T, example, golden string) {
+	t.Helper()
 	var got bytes.Buffer
 	c := loadExample(t, example)
 	if err := render.YAML(&got, c, mustTranslate(t, c, nil).List); err != nil {

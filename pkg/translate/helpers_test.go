@@ -19,34 +19,34 @@ import (
 )
 
 // load is the configuration of one text.
-func load(t testing.TB, text string) *config.Config {
-	t.Helper()
+func load(tb testing.TB, text string) *config.Config {
+	tb.Helper()
 	source := config.NewSource()
 	source.Stdin(strings.NewReader(text))
 	c, diagnostics := config.Load(source, nil, "-")
 	if c == nil {
-		t.Fatalf("the file is refused: %v\n%s", diagnostics, text)
+		tb.Fatalf("the file is refused: %v\n%s", diagnostics, text)
 	}
 	return c
 }
 
 // resources are those of one text.
-func resources(t testing.TB, text string) *translate.Resources {
-	t.Helper()
-	return mustTranslate(t, load(t, text), nil)
+func resources(tb testing.TB, text string) *translate.Resources {
+	tb.Helper()
+	return mustTranslate(tb, load(tb, text), nil)
 }
 
-func mustTranslate(t testing.TB, c *config.Config, prev *translate.Resources) *translate.Resources {
-	t.Helper()
+func mustTranslate(tb testing.TB, c *config.Config, prev *translate.Resources) *translate.Resources {
+	tb.Helper()
 	r, err := translate.Translate(c, prev)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
 
 // examples changes to the root of the project, and lists the paths of all examples from there.
-func examples(t testing.TB) []string {
+func examples(t *testing.T) []string {
 	t.Helper()
 	t.Chdir("../..")
 	entries, err := os.ReadDir("examples")
@@ -66,7 +66,7 @@ func examples(t testing.TB) []string {
 }
 
 // loadExample is the configuration of one example.
-func loadExample(t testing.TB, path string) *config.Config {
+func loadExample(t *testing.T, path string) *config.Config {
 	t.Helper()
 	c, diagnostics := config.Load(config.NewSource(), nil, path)
 	if len(diagnostics) > 0 {
@@ -76,7 +76,7 @@ func loadExample(t testing.TB, path string) *config.Config {
 }
 
 // find is the one resource of that type and name.
-func find[M proto.Message](t testing.TB, r *translate.Resources, name string) M {
+func find[M proto.Message](t *testing.T, r *translate.Resources, name string) M {
 	t.Helper()
 	var found M
 	for _, res := range r.List {
@@ -100,23 +100,23 @@ func shortType(url string) string {
 	return url[strings.LastIndex(url, ".")+1:]
 }
 
-func listenerOf(t testing.TB, r *translate.Resources, name string) *listenerv3.Listener {
+func listenerOf(t *testing.T, r *translate.Resources, name string) *listenerv3.Listener {
 	t.Helper()
 	return find[*listenerv3.Listener](t, r, name)
 }
 
-func clusterOf(t testing.TB, r *translate.Resources, name string) *clusterv3.Cluster {
+func clusterOf(t *testing.T, r *translate.Resources, name string) *clusterv3.Cluster {
 	t.Helper()
 	return find[*clusterv3.Cluster](t, r, name)
 }
 
-func assignmentOf(t testing.TB, r *translate.Resources, name string) *endpointv3.ClusterLoadAssignment {
+func assignmentOf(t *testing.T, r *translate.Resources, name string) *endpointv3.ClusterLoadAssignment {
 	t.Helper()
 	return find[*endpointv3.ClusterLoadAssignment](t, r, name)
 }
 
 // unpack is what is packed in a, which must be an M.
-func unpack[M proto.Message](t testing.TB, a *anypb.Any) M {
+func unpack[M proto.Message](t *testing.T, a *anypb.Any) M {
 	t.Helper()
 	m, err := a.UnmarshalNew()
 	if err != nil {
@@ -130,7 +130,7 @@ func unpack[M proto.Message](t testing.TB, a *anypb.Any) M {
 }
 
 // tcpProxyOf is the last filter of a chain.
-func tcpProxyOf(t testing.TB, chain *listenerv3.FilterChain) *tcpproxyv3.TcpProxy {
+func tcpProxyOf(t *testing.T, chain *listenerv3.FilterChain) *tcpproxyv3.TcpProxy {
 	t.Helper()
 	if len(chain.GetFilters()) != 1 {
 		t.Fatalf("chain %q has %d filters", chain.GetName(), len(chain.GetFilters()))
@@ -139,7 +139,7 @@ func tcpProxyOf(t testing.TB, chain *listenerv3.FilterChain) *tcpproxyv3.TcpProx
 }
 
 // udpProxyOf is the one filter of a UDP listener.
-func udpProxyOf(t testing.TB, l *listenerv3.Listener) *udpproxyv3.UdpProxyConfig {
+func udpProxyOf(t *testing.T, l *listenerv3.Listener) *udpproxyv3.UdpProxyConfig {
 	t.Helper()
 	if len(l.FilterChains) > 0 || len(l.ListenerFilters) != 1 {
 		t.Fatalf("UDP listener %q has %d chains and %d filters", l.Name, len(l.FilterChains), len(l.ListenerFilters))
@@ -148,7 +148,7 @@ func udpProxyOf(t testing.TB, l *listenerv3.Listener) *udpproxyv3.UdpProxyConfig
 }
 
 // contents are the resources as texts: equal content, audience and names, equal text, and the other way round.
-func contents(t testing.TB, r *translate.Resources) []string {
+func contents(t *testing.T, r *translate.Resources) []string {
 	t.Helper()
 	var list []string
 	for _, res := range r.List {
