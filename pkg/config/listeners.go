@@ -68,10 +68,10 @@ func (r *reading) divide() {
 	}
 	r.shared = s.prune(&shared, onEach(r.protocols()), func(k *key, at pair) {
 		if r.long[TCP] == nil {
-			r.unfit(k, at, "; leave it out")
+			r.unfit(k, at, "")
 			return
 		}
-		r.unfit(k, at, ", and this stanza is on both; what is for TCP alone stands as tcp: {address: …, %s: …}", at.key.text)
+		r.unfit(k, at, ", and this stanza is on both; what is for TCP alone stands in its long form, tcp: {address: …, …}")
 	})
 }
 
@@ -183,7 +183,7 @@ func (r *reading) routes(made *Listener, form *protocolForm) {
 			r.errorf(idNameTwice, row.host, "the host stands twice; the first is at %s", first.position())
 		}
 		hosts[host] = row.host
-		route := &Route{Name: row.host.text, SNI: host, At: r.place(r.path, row.host)}
+		route := &Route{Name: host, SNI: host, At: r.place(r.path, row.host)}
 		made.Routes = append(made.Routes, route)
 		r.target(&route.To, row.to, o, r.key.text+"/"+route.Name)
 	}

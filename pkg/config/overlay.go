@@ -120,10 +120,17 @@ func (s *shape) prune(v *value, fits fit, dropped func(*key, pair)) *value {
 	return &kept
 }
 
-// unfit says that a key does not fit where it stands, and why.
+// unfit says that a key does not fit where it stands, and why; where nothing more is to be said, what to do.
 func (r *report) unfit(k *key, at pair, format string, args ...any) {
 	why := fmt.Sprintf(format, args...)
-	if _, hard := k.demand(at.value); hard {
+	_, hard := k.demand(at.value)
+	switch {
+	case why == "" && hard:
+		why = "; write another value"
+	case why == "":
+		why = "; leave it out"
+	}
+	if hard {
 		r.errorf(idNoEffect, at.value, "%s does not work for UDP%s", at.value.what(), why)
 		return
 	}

@@ -34,7 +34,7 @@ func (l *loader) read(src *Source, paths []string) {
 			l.partial = true
 		}
 	}
-	if _, ok := l.singles["listeners"]; !ok && !l.partial && len(files) > 0 {
+	if _, ok := l.singles["listeners"]; !ok && !l.partial && l.unknown == 0 && len(files) > 0 {
 		l.fail(idEmpty, (&document{path: files[0]}).whole(), "no listeners; to have none on purpose write listeners: {}")
 	}
 }
@@ -100,6 +100,7 @@ func (l *loader) merge(root *value) {
 	s := shapeOf(reflect.TypeFor[file]())
 	if root.kind != mapping {
 		l.errorf(idKind, root, "%s where a map belongs; its keys: %s", root.what(), strings.Join(s.names(), ", "))
+		l.partial = true
 		return
 	}
 	for _, p := range root.pairs {

@@ -77,7 +77,7 @@ func (r *reading) private(t target, o origin, cluster string) *Backend {
 	b := &Backend{}
 	r.privates[cluster] = b
 	r.fillBackend(b, r.path, shapeOf(backendType).overlay(o.private, t.inline), o.uses, func(k *key, at pair) {
-		r.unfit(k, at, "; leave it out")
+		r.unfit(k, at, "")
 	})
 	b.At = r.place(r.path, t.value)
 	return b

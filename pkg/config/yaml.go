@@ -31,6 +31,9 @@ func parse(doc *document, r *report) *value {
 	}
 	t := tree{doc: doc, report: r, done: map[*yaml.Node]*value{}, sizes: map[*yaml.Node]int{}}
 	v := t.value(root, nil, 0)
+	for _, say := range t.said {
+		say()
+	}
 	if t.stopped {
 		return nil
 	}
@@ -80,6 +83,8 @@ type tree struct {
 	// total counts the values, sizes those behind an anchor.
 	total int
 	sizes map[*yaml.Node]int
+	// said are the messages, held back until the values hang together, so that they have their paths.
+	said []func()
 	// stopped is whether the file is too much.
 	stopped bool
 }
@@ -125,7 +130,7 @@ func (t *tree) node(n *yaml.Node, parent *value) *value {
 		v.text, v.quoted = n.Value, n.Style&quotes != 0
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
-		t.report.errorf(idText, v, "has the tag %s; take it out, every value is read as it is written", quote(n.Tag))
+		t.later(idText, v, "has the tag %s; take it out, every value is read as it is written", quote(n.Tag))
 	}
 	return v
 }
@@ -135,6 +140,11 @@ func (t *tree) count(v *value, n int) {
 	if t.total += n; t.total > maxValues {
 		t.stop(v, "the file holds more than %d values, those behind aliases counted each time", maxValues)
 	}
+}
+
+// later says what is wrong with v when all is read.
+func (t *tree) later(id id, v *value, format string, args ...any) {
+	t.said = append(t.said, func() { t.report.errorf(id, v, format, args...) })
 }
 
 // stop says that the file is too much, once.
@@ -150,7 +160,7 @@ func (t *tree) alias(n *yaml.Node, parent *value) *value {
 	at := &value{doc: t.doc, line: n.Line, column: n.Column, parent: parent, text: "*" + n.Value}
 	v, known := t.done[n.Alias]
 	if known && v == nil {
-		t.report.errorf(idAnchor, at, "the anchor %q holds itself", n.Value)
+		t.later(idAnchor, at, "the anchor %q holds itself", n.Value)
 		return at
 	}
 	t.count(at, t.sizes[n.Alias])
@@ -171,11 +181,11 @@ func (t *tree) mapping(v *value, n *yaml.Node, depth int) {
 		other := first[key.text]
 		switch {
 		case key.kind != scalar || n.Content[i].Kind == yaml.AliasNode:
-			t.report.errorf(idKind, key, "%s as a key; a key is a text, and in front of a bracket belongs a quote", key.what())
+			t.later(idKind, key, "%s as a key; a key is a text, and in front of a bracket belongs a quote", key.what())
 		case key.text == "<<" && !key.quoted:
 			merged = append(merged, behind)
 		case other != nil:
-			t.report.errorf(idDuplicateKey, key, "the key stands twice; the first is at %s", other.position())
+			t.later(idDuplicateKey, key, "the key %s stands twice; the first is at %s", quote(key.text), other.position())
 		default:
 			first[key.text] = key
 			v.pairs = append(v.pairs, pair{key, behind})
@@ -190,7 +200,7 @@ func (t *tree) mapping(v *value, n *yaml.Node, depth int) {
 func (t *tree) merge(v, m *value, first map[string]*value) {
 	for _, from := range m.elements() {
 		if from.kind != mapping {
-			t.report.errorf(idKind, from, "%s behind <<, where a map belongs", from.what())
+			t.later(idKind, from, "%s behind <<, where a map belongs", from.what())
 			continue
 		}
 		t.count(v, len(from.pairs))
