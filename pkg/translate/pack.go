@@ -18,12 +18,35 @@ const typeURLPrefix = "type.googleapis.com/"
 
 // pack is m as an Any, the same bytes for the same content. anypb.New is not: the map in a JSON access log comes out in
 // another order each time, and the version of the listener with it.
+// It panics with an invalid if m breaks a rule of Envoy's API: Envoy looks into an Any only when it makes the filter, and
+// then refuses the whole listener or cluster.
 func pack(m proto.Message) *anypb.Any {
+	check(m)
 	value, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
-		panic(fmt.Sprintf("translate: encode %s: %v", m.ProtoReflect().Descriptor().FullName(), err))
+		panic(invalid{m, err})
 	}
 	return &anypb.Any{TypeUrl: typeURLPrefix + string(m.ProtoReflect().Descriptor().FullName()), Value: value}
+}
+
+// invalid is a message that Envoy would refuse. Only a bug of ours makes one: config lets nothing through that could.
+type invalid struct {
+	message proto.Message
+	err     error
+}
+
+func (i invalid) error() error {
+	return fmt.Errorf("a bug in l4xds: %s: %w", i.message.ProtoReflect().Descriptor().FullName(), i.err)
+}
+
+// check holds m against the rules of Envoy's API, and panics with an invalid if it breaks one. What is packed in m was
+// checked when it was packed.
+func check(m proto.Message) {
+	if v, ok := m.(interface{ ValidateAll() error }); ok {
+		if err := v.ValidateAll(); err != nil {
+			panic(invalid{m, err})
+		}
+	}
 }
 
 // extension is the configuration of a named extension.

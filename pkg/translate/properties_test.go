@@ -129,7 +129,7 @@ func checkRefs(t *testing.T, r *translate.Resources) {
 	}
 }
 
-// findRefs adds what m names, in whatever is packed inside of it too.
+// findRefs adds what m names, in whatever is packed inside of it too, and holds each message to Envoy's rules.
 func findRefs(t *testing.T, m proto.Message, found map[translate.Ref]bool) {
 	t.Helper()
 	cluster := func(name string) { found[translate.Ref{Type: resourcev3.ClusterType, Name: name}] = true }
@@ -147,6 +147,11 @@ func findRefs(t *testing.T, m proto.Message, found map[translate.Ref]bool) {
 	case *anypb.Any:
 		findRefs(t, unpack[proto.Message](t, m), found)
 		return
+	}
+	if v, ok := m.(interface{ ValidateAll() error }); ok {
+		if err := v.ValidateAll(); err != nil {
+			t.Errorf("%T: %v", m, err)
+		}
 	}
 	m.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {

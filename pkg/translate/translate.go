@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/l4xds/l4xds/pkg/config"
 )
 
@@ -50,16 +52,17 @@ func (s *stanzaPlan) build(before *stanzaPlan) error {
 		s.resources = before.resources
 		return nil
 	}
+	refs := s.refs()
 	for i := range s.stanza.Binds {
+		b := &s.stanza.Binds[i]
 		r := &Resource{
 			Type:     listenerType,
-			Name:     listenerName(s.stanza.Protocol, s.stanza.Binds[i]),
-			Msg:      listener(s, &s.stanza.Binds[i]),
-			Origins:  []config.Place{s.stanza.Binds[i].At, s.stanza.At},
+			Name:     listenerName(s.stanza.Protocol, *b),
+			Origins:  []config.Place{b.At, s.stanza.At},
 			Audience: s.stanza.Audience,
-			Refs:     s.refs(),
+			Refs:     refs,
 		}
-		if err := validate(r); err != nil {
+		if err := r.build(func() proto.Message { return listener(s, b) }); err != nil {
 			return err
 		}
 		s.resources = append(s.resources, r)
@@ -73,31 +76,34 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 		c.resources = before.resources
 		return nil
 	}
-	cluster, assignment := c.cluster(), c.assignment()
-	c.resources = []*Resource{cluster}
-	if assignment != nil {
-		cluster.Refs = []Ref{{Type: assignment.Type, Name: assignment.Name}}
-		c.resources = append(c.resources, assignment)
+	r := &Resource{Type: clusterType, Name: c.name, Origins: c.origins(partPlace, backendPlace)}
+	if err := r.build(func() proto.Message { return cluster(c) }); err != nil {
+		return err
 	}
-	for _, r := range c.resources {
-		if err := validate(r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// cluster is the cluster of c.
-func (c *clusterPlan) cluster() *Resource {
-	return &Resource{Type: clusterType, Name: c.name, Msg: cluster(c), Origins: c.origins(partPlace, backendPlace)}
-}
-
-// assignment is the endpoints of c, nil if they stand in the cluster.
-func (c *clusterPlan) assignment() *Resource {
+	c.resources = []*Resource{r}
 	if c.usesDNS() {
-		return nil
+		return nil // the endpoints stand in the cluster
 	}
-	return &Resource{Type: endpointType, Name: c.name, Msg: loadAssignment(c), Origins: c.origins(partPlace, endpointsPlace)}
+	r.Refs = []Ref{{Type: endpointType, Name: c.name}}
+	endpoints := &Resource{Type: endpointType, Name: c.name, Origins: c.origins(partPlace, endpointsPlace)}
+	c.resources = append(c.resources, endpoints)
+	return endpoints.build(func() proto.Message { return loadAssignment(c) })
+}
+
+// build makes the message of r.
+func (r *Resource) build(message func() proto.Message) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case invalid:
+			err = fmt.Errorf("translate %s %q: %w", r.Type, r.Name, p.error())
+		default:
+			panic(p)
+		}
+	}()
+	r.Msg = message()
+	check(r.Msg)
+	return nil
 }
 
 // compareResources sorts by type, name, and place for listeners that share an address but no node.
@@ -107,9 +113,4 @@ func compareResources(a, b *Resource) int {
 
 func comparePlaces(a, b config.Place) int {
 	return cmp.Or(strings.Compare(a.Stanza, b.Stanza), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-}
-
-// fail says that r is not what Envoy would accept.
-func fail(r *Resource, err error) error {
-	return fmt.Errorf("translate %s %q: %w", r.Type, r.Name, err)
 }
