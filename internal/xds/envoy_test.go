@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -89,7 +88,8 @@ type fakeEnvoy struct {
 	// told is whether it had listeners on this stream: a state-of-the-world client cannot say which clusters it has, so
 	// that a server may take away some that its listeners from an earlier stream use.
 	told bool
-	// blind is whether it refused a cluster of which it has a version from an earlier stream: the server cannot name it.
+	// blind is whether it refused something, or lost a cluster, of which it may have an older version from an earlier stream
+	// of the state of the world: the server cannot know what it has.
 	blind bool
 	// impatient are the nonces of listeners that were sent although an answer to CDS was due for long.
 	impatient map[string]bool
@@ -98,7 +98,9 @@ type fakeEnvoy struct {
 
 	nonce string     // the newest of EDS
 	held  []*request // CDS answers, while something warms
-	out   []*request
+	// pinned is whether a refusal is held back together with a later answer.
+	pinned bool
+	out    []*request
 }
 
 func newFakeEnvoy(t testing.TB, v Variant) *fakeEnvoy {
@@ -114,7 +116,7 @@ func newFakeEnvoy(t testing.TB, v Variant) *fakeEnvoy {
 
 // connect is what it says on a new stream.
 func (e *fakeEnvoy) connect() {
-	e.held, e.out, e.watched, e.told, e.blind, e.nonce = nil, nil, map[string]bool{}, false, false, ""
+	e.held, e.out, e.watched, e.told, e.blind, e.pinned, e.nonce = nil, nil, map[string]bool{}, false, false, false, ""
 	e.stream++
 	e.impatient = map[string]bool{}
 	e.out = append(e.out, e.hello(snapshot.CDS), e.hello(snapshot.LDS))
@@ -137,11 +139,11 @@ func (e *fakeEnvoy) hello(typ snapshot.Type) *request {
 type received struct {
 	typ            snapshot.Type
 	nonce, version string
-	resources      []received1
+	resources      []receivedResource
 	removed        []string
 }
 
-type received1 struct {
+type receivedResource struct {
 	name, version string
 	any           *anypb.Any
 }
@@ -156,7 +158,7 @@ func decode(t testing.TB, v Variant, s send) received {
 		}
 		r.version, r.removed = d.GetSystemVersionInfo(), d.GetRemovedResources()
 		for _, res := range d.GetResources() {
-			r.resources = append(r.resources, received1{res.GetName(), res.GetVersion(), res.GetResource()})
+			r.resources = append(r.resources, receivedResource{res.GetName(), res.GetVersion(), res.GetResource()})
 		}
 		return r
 	}
@@ -166,7 +168,7 @@ func decode(t testing.TB, v Variant, s send) received {
 	}
 	r.version = d.GetVersionInfo()
 	for _, any := range d.GetResources() {
-		res := received1{name: nameOf(t, any), version: fmt.Sprintf("%x", any.GetValue()), any: any}
+		res := receivedResource{name: nameOf(t, any), version: fmt.Sprintf("%x", any.GetValue()), any: any}
 		if s.typ == snapshot.EDS {
 			res.version += r.version // the version of an assignment covers more than its content
 		}
@@ -225,7 +227,7 @@ func (e *fakeEnvoy) take(s send) {
 // refusesWhole reports whether it takes nothing of a response: where Envoy does not name a cluster or listener, it could
 // not even read the response.
 func (e *fakeEnvoy) refusesWhole(r received) bool {
-	return e.shy && fullState(r.typ) && slices.ContainsFunc(r.resources, func(res received1) bool { return e.isBad(r.typ, res) })
+	return e.shy && fullState(r.typ) && slices.ContainsFunc(r.resources, func(res receivedResource) bool { return e.isBad(r.typ, res) })
 }
 
 // checkRefused objects to a resource that was refused before. If it was not named then, it may come once more, alone; a
@@ -243,7 +245,7 @@ func (e *fakeEnvoy) checkRefused(key string) {
 	}
 }
 
-func (e *fakeEnvoy) isBad(typ snapshot.Type, res received1) bool {
+func (e *fakeEnvoy) isBad(typ snapshot.Type, res receivedResource) bool {
 	m, err := res.any.UnmarshalNew()
 	if err != nil {
 		e.t.Fatal(err)
@@ -300,7 +302,10 @@ func (e *fakeEnvoy) remove(typ snapshot.Type, name string) {
 		delete(e.listeners, name)
 	case snapshot.CDS:
 		for listener, cluster := range e.listeners {
-			if cluster == name && (e.variant == Delta || e.told && !e.blind) {
+			if cluster != name {
+				continue
+			}
+			if e.blind = e.blind || e.variant == SotW && !e.told; !e.blind {
 				e.t.Fatalf("cluster %s was removed while listener %s names it", name, listener)
 			}
 		}
@@ -311,7 +316,7 @@ func (e *fakeEnvoy) remove(typ snapshot.Type, name string) {
 	}
 }
 
-func (e *fakeEnvoy) apply(typ snapshot.Type, res received1) {
+func (e *fakeEnvoy) apply(typ snapshot.Type, res receivedResource) {
 	e.actual[typ][res.name] = res.version
 	switch typ {
 	case snapshot.CDS:
@@ -324,7 +329,7 @@ func (e *fakeEnvoy) apply(typ snapshot.Type, res received1) {
 	case snapshot.LDS:
 		m, _ := res.any.UnmarshalNew()
 		cluster := m.(*listenerv3.Listener).GetStatPrefix()
-		if _, ok := e.clusters[cluster]; !ok && !e.impatient[e.current] {
+		if _, ok := e.clusters[cluster]; !ok && !e.impatient[e.current] && !e.blind {
 			e.t.Fatalf("listener %s came before its cluster %s", res.name, cluster)
 		}
 		e.listeners[res.name] = cluster
@@ -345,7 +350,7 @@ func (e *fakeEnvoy) answer(r received, refusals, keys, before []string) {
 			text = listPrefix[r.typ] + text
 		}
 		a.refusal, a.version = &text, e.version[r.typ]
-		e.blind = e.blind || e.stream > 1 && r.typ == snapshot.CDS
+		e.blind = e.blind || e.variant == SotW && e.stream > 1
 		e.refusing[a] = keys
 	} else {
 		e.version[r.typ] = r.version
@@ -361,17 +366,25 @@ func (e *fakeEnvoy) answer(r received, refusals, keys, before []string) {
 		e.out = append(e.out, a)
 	}
 	if len(e.warming) == 0 {
-		e.out = append(e.out, e.held...)
-		e.held = nil
+		e.release()
 	}
+}
+
+// release sends the answers that were held back.
+func (e *fakeEnvoy) release() {
+	e.out = append(e.out, e.held...)
+	e.held, e.pinned = nil, false
 }
 
 // hold keeps back an answer. State of the world answers only the newest response, and pins an earlier refusal on it.
 func (e *fakeEnvoy) hold(a *request) {
 	if e.variant == SotW && len(e.held) > 0 {
-		if earlier := e.held[0]; a.refusal == nil {
+		if earlier := e.held[0]; a.refusal == nil && earlier.refusal != nil {
 			a.refusal = earlier.refusal
-			e.refusing[a] = e.refusing[earlier]
+			if !e.pinned { // pinned twice, it cannot be told which version was meant
+				e.refusing[a] = e.refusing[earlier]
+			}
+			e.pinned = true
 		}
 		e.held = nil
 	}
@@ -384,8 +397,7 @@ func (e *fakeEnvoy) timeOut() {
 		e.timedOut[name] = true
 	}
 	clear(e.warming)
-	e.out = append(e.out, e.held...)
-	e.held = nil
+	e.release()
 }
 
 // claim takes note of what an acknowledged response changed.
@@ -458,5 +470,3 @@ func (w world) should() string {
 	}
 	return b.String()
 }
-
-func revisionName(n int) string { return "c" + strconv.Itoa(n) }

@@ -33,7 +33,9 @@ func (s *session) refuse(now time.Time, typ snapshot.Type, out response, message
 		t.revert(held, out)
 	}
 	if found == suspect {
-		t.mayHave(held)
+		for _, e := range held {
+			t.mayHave(e.Name)
+		}
 		held = nil
 	}
 	t.nack = newNack(now, typ, out, message, held)
@@ -72,6 +74,9 @@ func (t *track) revert(refused []*snapshot.Entry, out response) {
 		if now := has[e.Name]; now != nil && t.verdict(now) != innocent {
 			has[e.Name] = t.lastGood(e.Name, out.before)
 		}
+		if t.claims && has[e.Name] == nil {
+			t.mayHave(e.Name) // a version from an earlier stream
+		}
 	}
 	for _, name := range out.change.Removed {
 		if has[name] != nil {
@@ -86,33 +91,34 @@ func (t *track) revert(refused []*snapshot.Entry, out response) {
 	t.base = snapshot.NewSet(t.base.Type, slices.Collect(maps.Values(has)))
 }
 
-// lastGood is the first entry of that name in sets that was not refused, nil if there is none.
+// lastGood is what a client that refused some versions of a resource has of it: going back through sets, the first
+// version that it did not refuse; nil if it had none then.
 func (t *track) lastGood(name string, sets []*snapshot.Set) *snapshot.Entry {
 	for _, set := range sets {
 		if set == nil {
-			continue
+			return nil
 		}
-		if e := set.Get(name); e != nil && t.verdict(e) == innocent {
+		if e := set.Get(name); e == nil || t.verdict(e) == innocent {
 			return e
 		}
 	}
 	return nil
 }
 
-// mayHave takes note that the client may have taken some of the suspects.
-func (t *track) mayHave(suspects []*snapshot.Entry) {
+// mayHave takes note that it is not known what the client has of name.
+func (t *track) mayHave(name string) {
 	if t.maybe == nil {
 		t.maybe = make(map[string]bool)
 	}
-	for _, e := range suspects {
-		t.maybe[e.Name] = true
-	}
+	t.maybe[name] = true
 }
 
-// disown has the client told of suspects that it should not have any more, in case it took them.
-func (t *track) disown(wanted *snapshot.Set) {
+// disown has the client told again of resources of which it is not known what it has, once they are neither refused nor
+// in use.
+func (s *session) disown(typ snapshot.Type, wanted *snapshot.Set) {
+	t := &s.tracks[typ]
 	for name := range t.maybe {
-		if wanted.Get(name) == nil {
+		if e := wanted.Get(name); e == nil && !s.inUse(typ, name) || e != nil && t.verdict(e) == innocent {
 			t.unknown(name)
 			delete(t.maybe, name)
 		}

@@ -169,9 +169,8 @@ func (s *session) refusedOf(answered []response, version string) response {
 	if version == newest.version {
 		answered = answered[:len(answered)-1]
 	}
-	all := newest
-	all.before = nil
-	all.change = &snapshot.Change{Type: newest.change.Type, Version: newest.change.Version}
+	all := answered[len(answered)-1]
+	all.change = &snapshot.Change{Type: newest.change.Type, Version: all.version}
 	for _, out := range slices.Backward(answered) { // of two versions of a resource it speaks of the newer one
 		for _, e := range out.change.Changed {
 			if !slices.ContainsFunc(all.change.Changed, func(o *snapshot.Entry) bool { return o.Name == e.Name }) {
@@ -179,9 +178,7 @@ func (s *session) refusedOf(answered []response, version string) response {
 			}
 		}
 		all.change.Removed = append(all.change.Removed, out.change.Removed...)
-		all.before = append(all.before, snapshot.NewSet(out.change.Type, slices.Clone(out.change.Changed)))
 	}
-	all.before = append(all.before, answered[0].before...)
 	return all
 }
 

@@ -19,6 +19,8 @@ const (
 	// sotwPatience is the same for state of the world, where Envoy answers only the newest response and would pin the
 	// refusal of an older one on it.
 	sotwPatience = 20 * time.Second
+	// claimPatience is how long clusters that a client came with are kept if it does not ask for listeners at all.
+	claimPatience = time.Minute
 	// maxUnanswered is how many CDS responses may be without an answer, and how many views may be in force. A client beyond
 	// the first does not listen.
 	maxUnanswered = 8
@@ -130,7 +132,7 @@ func (s *session) advance(now time.Time, typ snapshot.Type, fx *effects) {
 		t.waiting = true
 		return
 	}
-	t.disown(wanted)
+	s.disown(typ, wanted)
 	goal := t.withoutRefused(wanted)
 	suspect := t.suspectIn(wanted)
 	change := t.pending(s.variant, goal)
@@ -169,6 +171,9 @@ func (s *session) goal(typ snapshot.Type) *snapshot.Set {
 
 // inUse reports whether listeners that the client may be running need the resource, although the view does not have it.
 func (s *session) inUse(typ snapshot.Type, name string) bool {
+	if typ == snapshot.LDS {
+		return false
+	}
 	if typ == snapshot.CDS && s.claiming {
 		return true
 	}
@@ -233,18 +238,9 @@ func (s *session) mayMoveListeners(now time.Time, fx *effects) bool {
 func (s *session) respond(now time.Time, typ snapshot.Type, goal *snapshot.Set, change *snapshot.Change, fx *effects) {
 	t := &s.tracks[typ]
 	body := t.body(s.variant, typ, goal, change)
-	s.transmit(now, typ, response{version: goal.Version, change: change, before: []*snapshot.Set{t.base}}, body, fx)
+	s.transmit(now, typ, response{version: goal.Version, change: change}, body, fx)
 	t.adopt(goal)
 	t.waiting = false
-	switch typ {
-	case snapshot.CDS:
-		s.resupply(change)
-	case snapshot.LDS:
-		s.inForce = append(s.inForce, s.view)
-		if len(s.inForce) > maxUnanswered { // no longer to be followed one by one: nothing may go until it is settled
-			s.inForce, s.claiming = s.inForce[1:], true
-		}
-	}
 }
 
 // sendAlone sends one resource of a refused response without the others, to find out which of them Envoy cannot take.
@@ -255,9 +251,6 @@ func (s *session) sendAlone(now time.Time, typ snapshot.Type, suspect *snapshot.
 	change := snapshot.Diff(nil, only)
 	s.transmit(now, typ, response{version: goal.Version, change: change, alone: true},
 		t.body(s.variant, typ, goal, change), fx)
-	if typ == snapshot.CDS {
-		s.resupply(change)
-	}
 }
 
 // transmit gives a response its nonce and keeps it until it is answered.
@@ -265,9 +258,27 @@ func (s *session) transmit(now time.Time, typ snapshot.Type, r response, body []
 	s.nonces++
 	r.nonce, r.sentAt, r.gen, r.view = strconv.FormatUint(s.nonces, 10), now, s.gen, s.view
 	t := &s.tracks[typ]
+	r.before = []*snapshot.Set{t.base}
+	if n := len(t.outs); n > 0 {
+		r.before = append(r.before, t.outs[n-1].before...)
+	}
 	t.outs = append(t.outs, r)
 	t.sent, t.lastNonce, t.answered = r.version, r.nonce, true
 	fx.sends = append(fx.sends, send{typ: typ, nonce: r.nonce, body: body})
+	switch typ {
+	case snapshot.CDS:
+		s.resupply(r.change)
+	case snapshot.LDS:
+		s.mayRun(s.view)
+	}
+}
+
+// mayRun takes note that the client may run listeners of v from now on.
+func (s *session) mayRun(v *snapshot.View) {
+	s.inForce = append(s.inForce, v)
+	if len(s.inForce) > maxUnanswered { // no longer to be followed one by one: nothing may go until it is settled
+		s.inForce, s.claiming = s.inForce[1:], true
+	}
 }
 
 // resupply has the endpoints of changed clusters sent again, right after the clusters: a changed cluster warms until it
@@ -302,7 +313,7 @@ func (s *session) releaseClaims(now time.Time, fx *effects) {
 	if !s.claiming || s.tracks[snapshot.LDS].asked {
 		return
 	}
-	due := s.tracks[snapshot.CDS].askedAt.Add(listenerPatience)
+	due := s.tracks[snapshot.CDS].askedAt.Add(claimPatience)
 	if now.Before(due) {
 		fx.wakeAt(due)
 		return

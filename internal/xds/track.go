@@ -35,7 +35,7 @@ type track struct {
 	lastNonce string
 	// refused are the resources that must not be sent again.
 	refused map[resourceVersion]verdict
-	// maybe are suspects, by name, of which it is not known whether the client took them.
+	// maybe are the refused resources of which it is not known which version the client has, if any.
 	maybe map[string]bool
 
 	// refusing is whether something that the client should have is held back because it refused it; waiting is whether
@@ -65,7 +65,8 @@ type response struct {
 	gen            *snapshot.Generation
 	view           *snapshot.View
 	change         *snapshot.Change
-	// before is what the client may have had before, the newest first.
+	// before is what the client may have had before, the newest first: one set, and one more for each response before it
+	// that was not answered either.
 	before []*snapshot.Set
 	// alone is whether this is one suspect of an earlier refusal.
 	alone bool
