@@ -5,38 +5,36 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/l4xds/l4xds/test/rig"
 )
 
-// edit replaces words of the file by others, shows that, and tells when it was saved.
-func (s *stage) edit(words, others string) (time.Time, error) {
+// edit replaces words of the file by others, and shows that. The file is yet to be saved.
+func (s *stage) edit(words, others string) error {
 	edited := strings.ReplaceAll(s.config, words, others)
 	if edited == s.config {
-		return time.Time{}, fmt.Errorf("the file does not hold %q", words)
+		return fmt.Errorf("the file does not hold %q", words)
 	}
 	s.page.quote(difference(s.config, edited))
 	s.config = edited
+	return nil
+}
+
+// save saves the edited file, and tells when.
+func (s *stage) save() (time.Time, error) {
 	saved := time.Now()
-	return saved, s.daemon.Save(edited)
+	return saved, s.daemon.Save(s.config)
 }
 
-// apply saves what the stage wants the file to hold, and waits until the Envoys have it.
-func (s *stage) apply(ctx context.Context) error {
-	if err := s.daemon.Save(s.config); err != nil {
-		return err
-	}
-	return s.synced(ctx)
+// apply saves the edited file, waits until both Envoys have it, and tells when it was saved.
+func (s *stage) apply(ctx context.Context) (time.Time, error) {
+	saved := time.Now()
+	return saved, s.daemon.Apply(ctx, s.config)
 }
 
-// synced waits until the file is in force and both Envoys have it.
-func (s *stage) synced(ctx context.Context) error {
-	return s.daemon.WaitStatus(ctx, func(status *rig.Status) error {
-		if status.Config.State != "applied" {
-			return fmt.Errorf("the configuration is %s", status.Config.State)
-		}
-		return status.Synced()
-	})
+// takeBack makes the file what it was, and waits until both Envoys have that.
+func (s *stage) takeBack(ctx context.Context, config string) error {
+	s.config = config
+	_, err := s.apply(ctx)
+	return err
 }
 
 // difference are the lines of two texts that differ.

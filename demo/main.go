@@ -1,6 +1,6 @@
 // Command demo shows the main job: real Envoys follow one file, and edits of it, while real bytes pass through them.
 //
-// It starts stand-in backends, the daemon and two Envoys of different groups, on loopback, and plays six scenes. Each
+// It starts stand-in backends, the daemon and two Envoys of different groups, on loopback, and plays its scenes. Each
 // checks what it shows; the exit code is 0 only if all of it happened. With KEEP=1 everything is left running until
 // Ctrl-C.
 package main
@@ -17,8 +17,8 @@ import (
 	"github.com/l4xds/l4xds/test/rig"
 )
 
-// limit is how long the demo may take; it is over in a few seconds.
-const limit = 2 * time.Minute
+// limit is how long a scene may take; each is over within a second.
+const limit = 30 * time.Second
 
 func main() {
 	// A second signal ends the demo at once, and its processes with it.
@@ -38,10 +38,13 @@ func run(ctx context.Context, program string, keep bool) (err error) {
 	}
 	s := &stage{Rig: rig.New(dir), page: newPage(os.Stdout), program: program}
 	defer func() { err = errors.Join(err, s.Close(), os.RemoveAll(dir)) }()
+	defer s.page.close()
 
 	start := time.Now()
 	if err := s.play(ctx); err != nil {
-		s.showLogs()
+		if ctx.Err() == nil { // nobody interrupted it
+			s.showLogs()
+		}
 		return err
 	}
 	s.page.end("All of it happened, in %.1f s.", time.Since(start).Seconds())
@@ -53,17 +56,13 @@ func run(ctx context.Context, program string, keep bool) (err error) {
 	return nil
 }
 
-// play sets the stage and plays the scenes, until one fails.
+// play plays the scenes, until one fails.
 func (s *stage) play(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	if err := s.set(ctx); err != nil {
-		return err
-	}
 	scenes := []struct {
 		title string
 		play  func(context.Context) error
 	}{
+		{"Setting the stage", s.set},
 		{"One file, two Envoys", s.traffic},
 		{"An edit, while traffic flows", s.liveEdit},
 		{"A shift of weights", s.weights},
@@ -71,11 +70,17 @@ func (s *stage) play(ctx context.Context) error {
 		{"A port that is taken", s.portTaken},
 		{"What the daemon counts", s.metrics},
 	}
-	for i, scene := range scenes {
-		s.page.scene(i+1, scene.title)
-		if err := scene.play(ctx); err != nil {
+	for _, scene := range scenes {
+		s.page.scene(scene.title)
+		if err := s.within(ctx, scene.play); err != nil {
 			return fmt.Errorf("%s: %w", scene.title, err)
 		}
 	}
 	return nil
+}
+
+func (s *stage) within(ctx context.Context, play func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return play(ctx)
 }

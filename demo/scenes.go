@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/l4xds/l4xds/test/echo"
@@ -14,9 +15,8 @@ import (
 
 // traffic: TCP, UDP and TLS by name, through both Envoys.
 func (s *stage) traffic(ctx context.Context) error {
-	s.page.say("The file that both follow:\n")
+	s.page.say("The file that both follow:")
 	s.page.quote(s.config)
-	s.page.say("")
 	if err := s.tcp(ctx, "db", "blue"); err != nil {
 		return err
 	}
@@ -41,18 +41,21 @@ func (s *stage) liveEdit(ctx context.Context) error {
 	defer func() { _ = open.Close() }()
 	s.page.done("a client connects to db and stays: %s", open.Backend)
 
-	saved, err := s.edit("to: blue, nodes: east", "to: green, nodes: east")
+	if err := s.edit("to: blue, nodes: east", "to: green, nodes: east"); err != nil {
+		return err
+	}
+	saved, err := s.save()
 	if err != nil {
 		return err
 	}
 	if err := s.reach(ctx, "db", "green"); err != nil {
 		return err
 	}
-	s.page.done("new TCP connections reach green  %s after the save", since(saved))
+	s.page.done("new TCP connections reach green %s after the save", since(saved))
 	if err := s.reachUDP(ctx, "dns", "green"); err != nil {
 		return err
 	}
-	s.page.done("new UDP sessions reach green  %s after the save", since(saved))
+	s.page.done("new UDP sessions reach green %s after the save", since(saved))
 	if err := open.Ask("still there?"); err != nil {
 		return fmt.Errorf("the open connection: %w", err)
 	}
@@ -66,14 +69,14 @@ func (s *stage) weights(ctx context.Context) error {
 	if err := s.share(ctx, 10); err != nil {
 		return err
 	}
-	saved, err := s.edit("{blue: 90, green: 10}", "{blue: 10, green: 90}")
+	if err := s.edit("{blue: 90, green: 10}", "{blue: 10, green: 90}"); err != nil {
+		return err
+	}
+	saved, err := s.apply(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.synced(ctx); err != nil {
-		return err
-	}
-	s.page.done("west-1 has it  %s after the save", since(saved))
+	s.page.done("west-1 has it %s after the save", since(saved))
 	s.page.say("A hundred more:")
 	return s.share(ctx, 90)
 }
@@ -81,25 +84,29 @@ func (s *stage) weights(ctx context.Context) error {
 // mistake: an edit that cannot be right changes nothing.
 func (s *stage) mistake(ctx context.Context) error {
 	good := s.config
-	if _, err := s.edit("to: green, nodes: east", "to: gren, nodes: east"); err != nil {
+	s.page.say("Somebody mistypes a name:")
+	if err := s.edit("to: green, nodes: east}\n  dns", "to: gren, nodes: east}\n  dns"); err != nil {
+		return err
+	}
+	if _, err := s.save(); err != nil {
 		return err
 	}
 	if err := s.daemon.WaitStatus(ctx, invalid); err != nil {
 		return err
 	}
-	s.page.say("The daemon says, as `l4xds validate` does:\n")
-	complaint, err := exec.CommandContext(ctx, s.program, "validate", s.daemon.File).CombinedOutput()
+	s.page.say("The daemon says, as `l4xds validate` does:")
+	validate := exec.CommandContext(ctx, s.program, "validate", filepath.Base(s.daemon.File))
+	validate.Dir = filepath.Dir(s.daemon.File)
+	complaint, err := validate.CombinedOutput()
 	if err == nil {
 		return errors.New("validate finds nothing wrong")
 	}
 	s.page.quote(string(complaint))
-	s.page.say("")
 	if err := s.tcp(ctx, "db", "green"); err != nil {
 		return err
 	}
 	s.page.done("nothing has changed for the Envoys")
-	s.config = good
-	return s.apply(ctx)
+	return s.takeBack(ctx, good)
 }
 
 // portTaken: Envoy refuses one listener; the daemon says which line of the file it came from.
@@ -109,9 +116,12 @@ func (s *stage) portTaken(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = held.Close() }()
-	s.page.say("Another program listens on %s. Now the file asks for it too:\n", s.addrs["busy"])
+	s.page.say("Another program listens on %s. Now the file asks for it too:", s.addrs["busy"])
 	good := s.config
-	if _, err := s.edit("  web:\n", s.fill("  busy: {tcp: \"{busy}\", to: blue, nodes: east}\n  web:\n")); err != nil {
+	if err := s.edit("  web:\n", s.fill("  busy: {tcp: \"{busy}\", to: blue, nodes: east}\n  web:\n")); err != nil {
+		return err
+	}
+	if _, err := s.save(); err != nil {
 		return err
 	}
 	var nack *rig.Nack
@@ -122,18 +132,18 @@ func (s *stage) portTaken(ctx context.Context) error {
 		return err
 	}
 	place := nack.Places[0]
-	s.page.say("/status says where Envoy's refusal comes from:\n")
-	s.page.quote(fmt.Sprintf("%s:%d:%d\n%s", place.File, place.Line, place.Column, strings.TrimSpace(nack.Message)))
-	s.page.say("")
-	if line := strings.Split(s.config, "\n")[place.Line-1]; !strings.Contains(line, "busy") {
-		return fmt.Errorf("the line is %q", line)
+	line := strings.Split(s.config, "\n")[place.Line-1]
+	if !strings.Contains(line, "busy") {
+		return fmt.Errorf("the refusal is traced to line %d: %s", place.Line, line)
 	}
+	s.page.say("Envoy refuses that listener, and /status says which line it came from:")
+	s.page.quote(fmt.Sprintf("%s:%d:%d\n%s\n\n%s",
+		filepath.Base(place.File), place.Line, place.Column, line, strings.TrimSpace(nack.Message)))
 	if err := s.tcp(ctx, "db", "green"); err != nil {
 		return err
 	}
 	s.page.done("everything else goes on")
-	s.config = good
-	return s.apply(ctx)
+	return s.takeBack(ctx, good)
 }
 
 // metrics: what Prometheus would see of all this.
@@ -142,6 +152,7 @@ func (s *stage) metrics(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var lines []string
 	for _, want := range []string{
 		`l4xds_config_reloads_total{result="applied"} `,
 		`l4xds_config_reloads_total{result="invalid"} 1`,
@@ -152,9 +163,9 @@ func (s *stage) metrics(ctx context.Context) error {
 		if line == "" || strings.HasSuffix(line, " 0") {
 			return fmt.Errorf("/metrics lacks %q", want)
 		}
-		s.page.quote(line)
+		lines = append(lines, line)
 	}
-	s.page.say("")
+	s.page.quote(strings.Join(lines, "\n"))
 	s.page.done("http://%s/metrics", s.daemon.Admin)
 	return nil
 }

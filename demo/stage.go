@@ -130,7 +130,7 @@ func (s *stage) startDaemon(ctx context.Context) (err error) {
 	if err := s.daemon.WaitReady(ctx); err != nil {
 		return err
 	}
-	s.page.done("l4xds serves %s  %s", s.daemon.File, since(start))
+	s.page.done("l4xds serves %s  (%s)", s.daemon.File, since(start))
 	return nil
 }
 
@@ -148,17 +148,20 @@ func (s *stage) startEnvoys(ctx context.Context) error {
 			return err
 		}
 	}
-	s.page.done("two Envoys: east-1 on %s, west-1 on %s  %s", east, west, since(start))
+	s.page.done("two Envoys: east-1 on %s, west-1 on %s  (%s)", east, west, since(start))
 	return nil
 }
 
 // since is the time that has passed, as people say it.
 func since(start time.Time) string {
-	d := time.Since(start)
-	if d < time.Second {
-		return fmt.Sprintf("(%d ms)", d.Milliseconds())
+	switch d := time.Since(start); {
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	default:
+		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
-	return fmt.Sprintf("(%.1f s)", d.Seconds())
 }
 
 // showLogs prints the end of each log, for a demo that went wrong.
@@ -175,9 +178,9 @@ func (s *stage) showLogs() {
 
 // showHowToGoOn tells what can be tried while everything runs.
 func (s *stage) showHowToGoOn() {
-	s.page.say("")
+	s.page.gap()
 	s.page.say("Everything is still running, until Ctrl-C. To try:")
-	s.page.say("")
+	s.page.gap()
 	s.page.say("  nc %s                 which backend is it?", strings.Replace(s.addrs["db"], ":", " ", 1))
 	s.page.say("  $EDITOR %s", s.daemon.File)
 	s.page.say("  %s validate %s", s.program, s.daemon.File)

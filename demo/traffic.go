@@ -51,7 +51,7 @@ func (s *stage) reached(what, listener, got, want string, start time.Time) error
 	if want != "" && got != want {
 		return fmt.Errorf("%s to %s reached %s, not %s", what, listener, got, want)
 	}
-	s.page.done("%-7s  %-16s  %s → %-5s  %q came back  %s", listener, what, s.addrs[listener], got, greeting, since(start))
+	s.page.done("%-7s  %-16s  %s → %-5s  %q came back in %s", listener, what, s.addrs[listener], got, greeting, since(start))
 	return nil
 }
 

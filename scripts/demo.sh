@@ -23,10 +23,9 @@ step() {
   fi
 }
 
-echo
-step 'Envoy' scripts/envoy.sh
+step 'fetching Envoy ' scripts/envoy.sh
 ENVOY_BIN=$(scripts/envoy.sh)
-step 'l4xds' make -s build
-step 'demo' go build -o bin/demo ./demo
+step 'building l4xds' make -s build
+step 'building demo ' go build -o bin/demo ./demo
 export ENVOY_BIN L4XDS="$PWD/bin/l4xds"
 bin/demo

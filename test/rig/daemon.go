@@ -27,7 +27,6 @@ type Daemon struct {
 // Status is what /status tells, as far as tests look at it.
 type Status struct {
 	Config struct {
-		Hash       string    `json:"hash"`
 		Generation uint64    `json:"generation"`
 		State      string    `json:"state"`
 		Messages   []Message `json:"messages"`
@@ -158,8 +157,8 @@ func (d *Daemon) WaitStatus(ctx context.Context, want func(*Status) error) error
 	})
 }
 
-// Apply saves text, which must differ in content from what is in force, and waits until all Envoys that are connected
-// have it.
+// Apply saves text, which must differ from what the file holds, and waits until it is in force and all Envoys that are
+// connected have it.
 func (d *Daemon) Apply(ctx context.Context, text string) error {
 	before, err := d.Status(ctx)
 	if err != nil {
@@ -169,7 +168,7 @@ func (d *Daemon) Apply(ctx context.Context, text string) error {
 		return err
 	}
 	return d.WaitStatus(ctx, func(s *Status) error {
-		if s.Config.Hash == before.Config.Hash {
+		if s.Config.Generation == before.Config.Generation || s.Config.State != "applied" {
 			return fmt.Errorf("the edit is not in force: %v", s.Config.Messages)
 		}
 		return s.Synced()
