@@ -50,7 +50,7 @@ func parseBind(text string) (Bind, error) {
 
 // bindHint is err, the mistake in the address of text, with what may have been meant.
 func bindHint(text, address, ports string, err error) error {
-	if _, rest, ok := cutNumber(address); ok && rest == "" {
+	if allDigits(address) {
 		return wrongf(idAddress, "%s is neither a port nor ADDRESS:PORT; for a range of ports write %s-%s", quote(text), address, ports)
 	}
 	if address == "*" {
@@ -120,8 +120,15 @@ func parseIP(text string) (netip.Addr, error) {
 // parsePorts reads a port or a range of ports.
 func parsePorts(text string) (first, last uint16, err error) {
 	from, to, ranged := strings.Cut(text, "-")
-	if first, err = parsePort(from); err != nil || !ranged {
+	if !ranged {
+		first, err = parsePort(text)
 		return first, first, err
+	}
+	if !allDigits(from) || !allDigits(to) {
+		return 0, 0, wrongf(idPort, "%s is not a range of ports; write it like 27000-27015", quote(text))
+	}
+	if first, err = parsePort(from); err != nil {
+		return 0, 0, err
 	}
 	if last, err = parsePort(to); err != nil {
 		return 0, 0, err
@@ -189,7 +196,7 @@ func parseEndpoint(text string) (Endpoint, error) {
 }
 
 func noPort(text string) error {
-	if _, rest, ok := cutNumber(text); ok && rest == "" {
+	if allDigits(text) {
 		return wrongf(idEndpoint, "endpoint %s has no host; write HOST:%s", quote(text), text)
 	}
 	return wrongf(idNoPort, "endpoint %s has no port; write %s:PORT", quote(text), text)
@@ -204,7 +211,7 @@ func parseHost(text string) (string, error) {
 			return "", wrongf(idHost, "%s is not a host name", quote(text))
 		}
 	}
-	if _, rest, ok := cutNumber(labels[len(labels)-1]); ok && rest == "" {
+	if allDigits(labels[len(labels)-1]) {
 		return "", wrongf(idHost, "%s is neither an IP address nor a host name", quote(text))
 	}
 	return name, nil

@@ -57,7 +57,7 @@ var backendType = reflect.TypeFor[Backend]()
 func (l *loader) fillBackend(b *Backend, stanza string, v *value, p protocols, dropped func(*key, pair)) {
 	s := shapeOf(backendType)
 	v = s.prune(v, onSome(p), dropped)
-	base := s.prune(l.defaults.get("backends"), onSome(p), nil)
+	base := s.prune(l.backendDefaults, onSome(p), ignore)
 	l.mapping(s.overlay(base, v), b)
 	list := v.get("endpoints")
 	if list == nil {

@@ -66,6 +66,7 @@ func (d *decoder) table(s *shape, v *value, root reflect.Value) {
 		d.errorf(idKind, v, "%s where a map belongs; its keys: %s", v.what(), strings.Join(s.names(), ", "))
 		return
 	}
+	unknown := d.unknown
 	for _, p := range v.pairs {
 		k, ok := s.index[p.key.text]
 		switch {
@@ -81,7 +82,7 @@ func (d *decoder) table(s *shape, v *value, root reflect.Value) {
 		}
 	}
 	for _, k := range s.keys {
-		if k.required && v.get(k.name) == nil {
+		if k.required && d.unknown == unknown && v.get(k.name) == nil {
 			d.errorf(idNoValue, v, "has no %s", k.name)
 		}
 	}
@@ -176,6 +177,10 @@ func (d *decoder) slice(k *key, v *value, into reflect.Value) {
 	}
 	made := reflect.MakeSlice(into.Type(), len(items), len(items))
 	for i, item := range items {
+		if item.null() {
+			d.errorf(idNoValue, item, "is empty")
+			continue
+		}
 		d.field(k, item, made.Index(i))
 	}
 	into.Set(made)

@@ -20,21 +20,22 @@ type reading struct {
 	// shared is the stanza without tcp and udp, long what stands in the long form of each.
 	shared *value
 	long   map[Protocol]*value
-	// privates are the inline backends by their cluster's name: TCP and UDP may share one.
-	privates map[string]*Backend
+	// broken is whether a protocol has no value, which was said.
+	broken bool
+	// privates are the inline backends: TCP and UDP may share one.
+	privates map[privateKey]*Backend
 }
 
 // stanza makes one listener for each protocol of a stanza.
 func (l *loader) stanza(p pair) []*Listener {
-	r := &reading{loader: l, pair: p, path: "listeners." + p.key.text, long: map[Protocol]*value{}, privates: map[string]*Backend{}}
+	r := &reading{loader: l, pair: p, path: "listeners." + p.key.text, long: map[Protocol]*value{}, privates: map[privateKey]*Backend{}}
 	if p.value.kind != mapping {
 		l.errorf(idKind, p.value, "%s where a map belongs; write it as {tcp: 5432, to: 10.0.0.1:5432}", p.value.what())
 		return nil
 	}
 	r.divide()
-	if len(r.long) == 0 {
+	if len(r.long) == 0 && !r.broken {
 		r.noProtocol()
-		return nil
 	}
 	var made []*Listener
 	for _, protocol := range []Protocol{TCP, UDP} {
@@ -42,20 +43,19 @@ func (l *loader) stanza(p pair) []*Listener {
 			made = append(made, r.listener(protocol))
 		}
 	}
-	r.checkShared(made)
+	r.checkShared()
 	return made
 }
 
 // divide sets shared and long. What does not hold for every protocol of the stanza is said, and left out.
 func (r *reading) divide() {
-	shared := *r.value
-	shared.pairs = nil
+	var rest []pair
 	for _, p := range r.value.pairs {
 		if name := p.key.text; name != string(TCP) && name != string(UDP) {
-			shared.pairs = append(shared.pairs, p)
+			rest = append(rest, p)
 		} else if p.value.null() {
 			r.noValue(p.key, "write the port")
-			r.long[Protocol(name)] = p.value
+			r.broken = true
 		} else {
 			r.long[Protocol(name)] = shapeOf(protocolType).long(p.value)
 		}
@@ -66,7 +66,7 @@ func (r *reading) divide() {
 			r.unfit(k, at, "")
 		})
 	}
-	r.shared = s.prune(&shared, onEach(r.protocols()), func(k *key, at pair) {
+	r.shared = s.prune(r.value.with(rest), onEach(r.protocols()), func(k *key, at pair) {
 		if r.long[TCP] == nil {
 			r.unfit(k, at, "")
 			return
@@ -97,7 +97,7 @@ func (r *reading) noProtocol() {
 func (r *reading) listener(protocol Protocol) *Listener {
 	s := shapeOf(protocolType)
 	d := decoder{report: r.report, protocol: protocol}
-	base := s.prune(r.defaults.get("listeners"), onEach(on(protocol)), nil)
+	base := s.prune(r.listenerDefaults, onEach(on(protocol)), ignore)
 	written := s.overlay(r.shared, r.long[protocol])
 	unknown := r.unknown
 	var form protocolForm
@@ -177,7 +177,6 @@ func (r *reading) routes(made *Listener, form *protocolForm) {
 		host, err := parseSNI(row.host.text)
 		if err != nil {
 			r.wrong(row.host, err)
-			continue
 		}
 		if first := hosts[host]; first != nil {
 			r.errorf(idNameTwice, row.host, "the host stands twice; the first is at %s", first.position())

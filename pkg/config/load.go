@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"reflect"
 	"slices"
 )
 
@@ -58,6 +59,8 @@ type loader struct {
 	clusters map[string]*value
 	// binds are where the addresses of the listeners stand.
 	binds map[*Bind]*value
+	// listenerDefaults and backendDefaults are what `defaults:` says; nil where it says nothing.
+	listenerDefaults, backendDefaults *value
 	// targets wait for the backends that they name.
 	targets []*linked
 }
@@ -93,9 +96,12 @@ func (l *loader) config() *Config {
 
 // checkDefaults reads `defaults:` for its own sake: what no stanza needs is not to be wrong either.
 func (l *loader) checkDefaults() {
-	if l.defaults != nil {
-		l.mapping(l.defaults, &defaults{})
+	if l.defaults == nil {
+		return
 	}
+	l.mapping(l.defaults, &defaults{})
+	l.listenerDefaults = shapeOf(reflect.TypeFor[listenerDefaults]()).known(l.defaults.get("listeners"))
+	l.backendDefaults = shapeOf(reflect.TypeFor[backendDefaults]()).known(l.defaults.get("backends"))
 }
 
 // stanzas are the entries of one of the maps by name, sorted; their names are checked and their places noted.

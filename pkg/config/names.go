@@ -30,13 +30,12 @@ func alphanumeric(c byte) bool {
 
 // checkName says what is wrong with the name of a stanza.
 func (d *decoder) checkName(v *value) {
-	_, rest, digits := cutNumber(v.text)
 	switch {
 	case !validName(v.text):
 		d.errorf(idName, v, "%s is not a name; names have letters, digits, _ and -, start with a letter or digit, and are at most 63 long", quote(v.text))
 	case slices.Contains(reserved, v.text), slices.Contains(constants, strings.ToLower(v.text)):
 		d.errorf(idName, v, "%s is a word of the language; choose another name", quote(v.text))
-	case digits && rest == "":
+	case allDigits(v.text):
 		d.errorf(idName, v, "%s is a number; choose a name with a letter in it", quote(v.text))
 	}
 }

@@ -14,8 +14,7 @@ func (s *shape) overlay(base, top *value) *value {
 	case base == nil || base.kind != mapping || top.kind != mapping:
 		return top
 	}
-	merged := *top
-	merged.pairs = slices.Clone(top.pairs)
+	merged := top.with(slices.Clone(top.pairs))
 	for _, p := range base.pairs {
 		k := s.index[p.key.text]
 		if over := merged.pair(p.key.text); over != nil {
@@ -24,7 +23,7 @@ func (s *shape) overlay(base, top *value) *value {
 			merged.pairs = append(merged.pairs, p)
 		}
 	}
-	return &merged
+	return merged
 }
 
 // overlay lays top over the base of one key; k is nil for one that is not known. A short form stands for its main key.
@@ -48,10 +47,8 @@ func (s *shape) long(v *value) *value {
 	if v.kind == mapping || s.main == nil || v.is("none") || v.null() {
 		return v
 	}
-	long := *v
-	long.kind, long.items = mapping, nil
-	long.pairs = []pair{{&value{doc: v.doc, line: v.line, column: v.column, parent: v.parent, text: s.main.name}, v}}
-	return &long
+	key := &value{doc: v.doc, line: v.line, column: v.column, parent: v.parent, text: s.main.name}
+	return v.with([]pair{{key, v}})
 }
 
 // protocols is a set of them.
@@ -96,29 +93,33 @@ func onSome(p protocols) fit {
 	}
 }
 
-// prune is v without the keys that do not fit. Each of them is given to dropped, which may be nil.
+// prune is v without the keys that do not fit. Each of them is given to dropped.
 func (s *shape) prune(v *value, fits fit, dropped func(*key, pair)) *value {
 	if v == nil || v.kind != mapping {
 		return v
 	}
-	kept := *v
-	kept.pairs = nil
+	kept := make([]pair, 0, len(v.pairs))
 	for _, at := range v.pairs {
 		k := s.index[at.key.text]
-		if k != nil && k.table != nil {
-			at.value = k.table.prune(at.value, fits, dropped)
-		} else if k != nil {
-			if only, hard := k.demand(at.value); only != "" && !fits(only, hard) {
-				if dropped != nil {
-					dropped(k, at)
-				}
-				continue
-			}
+		if k == nil {
+			kept = append(kept, at)
+			continue
 		}
-		kept.pairs = append(kept.pairs, at)
+		if k.table != nil {
+			kept = append(kept, pair{at.key, k.table.prune(at.value, fits, dropped)})
+			continue
+		}
+		if only, hard := k.demand(at.value); only == "" || fits(only, hard) {
+			kept = append(kept, at)
+		} else {
+			dropped(k, at)
+		}
 	}
-	return &kept
+	return v.with(kept)
 }
+
+// ignore is for what need not be said.
+func ignore(*key, pair) {}
 
 // unfit says that a key does not fit where it stands, and why; where nothing more is to be said, what to do.
 func (r *report) unfit(k *key, at pair, format string, args ...any) {
@@ -137,27 +138,34 @@ func (r *report) unfit(k *key, at pair, format string, args ...any) {
 	r.errorf(idNoEffect, at.key, "has no effect on UDP%s", why)
 }
 
+// known is v with the keys alone that s has; nil where it is no mapping.
+func (s *shape) known(v *value) *value {
+	if v == nil || v.kind != mapping {
+		return nil
+	}
+	return v.with(slices.DeleteFunc(slices.Clone(v.pairs), func(p pair) bool { return s.index[p.key.text] == nil }))
+}
+
 // pick is v with the keys alone that owner declares; nil if there are none.
 func (s *shape) pick(v *value, owner reflect.Type) *value {
 	if v == nil || v.kind != mapping {
 		return nil
 	}
-	picked := *v
-	picked.pairs = nil
+	var picked []pair
 	for _, at := range v.pairs {
 		k := s.index[at.key.text]
 		switch {
 		case k == nil:
 		case k.table != nil:
 			if inner := k.table.pick(at.value, owner); inner != nil {
-				picked.pairs = append(picked.pairs, pair{at.key, inner})
+				picked = append(picked, pair{at.key, inner})
 			}
 		case k.owner == owner:
-			picked.pairs = append(picked.pairs, at)
+			picked = append(picked, at)
 		}
 	}
-	if len(picked.pairs) == 0 {
+	if len(picked) == 0 {
 		return nil
 	}
-	return &picked
+	return v.with(picked)
 }

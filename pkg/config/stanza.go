@@ -1,8 +1,8 @@
 package config
 
 import (
-	"cmp"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -248,8 +248,9 @@ func (f *Fields) decode(d *decoder, v *value) {
 	var texts map[string]string
 	d.texts(v, &texts)
 	*f = nil
-	for name, text := range texts {
-		*f = append(*f, Field{name, text})
+	format := shapeOf(reflect.TypeFor[AccessLog]()).index["text"]
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		d.fits(format, v.get(name))
+		*f = append(*f, Field{name, texts[name]})
 	}
-	slices.SortFunc(*f, func(a, b Field) int { return cmp.Compare(a.Name, b.Name) })
 }

@@ -55,7 +55,7 @@ func (r *report) unknownName(id id, what string, v *value, known []string) {
 	case near != "":
 		r.errorf(id, v, "no %s is named %s; did you mean %q?", what, quote(v.text), near)
 	case len(known) == 0:
-		r.errorf(id, v, "no %s is named %s; the file names none", what, quote(v.text))
+		r.errorf(id, v, "no %s is named %s; there are none", what, quote(v.text))
 	default:
 		const enough = 10
 		more := ""

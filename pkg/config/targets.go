@@ -68,14 +68,21 @@ func (r *reading) target(into *Target, t target, o origin, cluster string) {
 	r.targets = append(r.targets, &linked{into, t.value, r.key.text, o.protocol})
 }
 
+// privateKey identifies an inline backend of a stanza.
+type privateKey struct {
+	cluster string
+	at      *value
+}
+
 // private makes an inline backend, once for the protocols that share it.
 func (r *reading) private(t target, o origin, cluster string) *Backend {
-	if b := r.privates[cluster]; b != nil {
+	once := privateKey{cluster, t.value}
+	if b := r.privates[once]; b != nil {
 		return b
 	}
 	r.claim(cluster, t.value)
 	b := &Backend{}
-	r.privates[cluster] = b
+	r.privates[once] = b
 	r.fillBackend(b, r.path, shapeOf(backendType).overlay(o.private, t.inline), o.uses, func(k *key, at pair) {
 		r.unfit(k, at, "")
 	})
@@ -144,7 +151,7 @@ func (r *reading) eachPrivate(v *value, f func(pair)) {
 }
 
 // checkShared says which keys of a stanza every one of its protocols has again.
-func (r *reading) checkShared(made []*Listener) {
+func (r *reading) checkShared() {
 	for _, p := range r.shared.pairs {
 		again := 0
 		for _, long := range r.long {
@@ -152,7 +159,7 @@ func (r *reading) checkShared(made []*Listener) {
 				again++
 			}
 		}
-		if again == len(r.long) {
+		if len(r.long) > 0 && again == len(r.long) {
 			r.errorf(idNoEffect, p.key, "has no effect: tcp and udp each have their own")
 		}
 	}

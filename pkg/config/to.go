@@ -39,8 +39,7 @@ func (t *target) decode(d *decoder, v *value) {
 
 // looksLikeEndpoint tells endpoints, also ill-formed ones, from names.
 func looksLikeEndpoint(text string) bool {
-	_, rest, ok := cutNumber(text)
-	return strings.ContainsAny(text, ":./[") || ok && rest == ""
+	return strings.ContainsAny(text, ":./[") || allDigits(text)
 }
 
 // decodeList reads a list of endpoints. Names cannot stand in it: with what weights would that be?

@@ -106,3 +106,8 @@ func cutNumber(text string) (n int64, rest string, ok bool) {
 	n, err := strconv.ParseInt(text[:end], 10, 64)
 	return n, text[end:], err == nil
 }
+
+// allDigits reports whether text is a number in plain digits.
+func allDigits(text string) bool {
+	return text != "" && strings.Trim(text, "0123456789") == ""
+}

@@ -28,6 +28,8 @@ type value struct {
 	text string
 	// parent is the list or mapping in which v is written; nil for the document's root.
 	parent *value
+	// origin is what was written, where v is made of it.
+	origin *value
 	items  []*value // of a list
 	pairs  []pair   // of a mapping, in file order, each key once
 }
@@ -85,6 +87,9 @@ func (v *value) path() string {
 	if v.parent == nil {
 		return ""
 	}
+	if v.origin != nil {
+		v = v.origin
+	}
 	front := v.parent.path()
 	for i, item := range v.parent.items {
 		if item == v {
@@ -141,6 +146,16 @@ func (v *value) pair(key string) *pair {
 		}
 	}
 	return nil
+}
+
+// with is v as a mapping of other pairs.
+func (v *value) with(pairs []pair) *value {
+	made := *v
+	if made.origin == nil {
+		made.origin = v
+	}
+	made.kind, made.items, made.pairs = mapping, nil, pairs
+	return &made
 }
 
 // elements are the items of a list; a single value stands for a list of one.
