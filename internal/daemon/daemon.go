@@ -102,7 +102,7 @@ func New(o Options) (*Daemon, error) {
 		Model: d.model, Metrics: registry, Loopback: isLoopback(adminListener.Addr()), Log: o.Log,
 	})
 	d.reloader = &reloader{
-		paths: o.Paths, waitForConfig: o.WaitForConfig, hangup: o.Hangup, watcher: d.watcher,
+		paths: o.Paths, waitForConfig: o.WaitForConfig, hangup: o.Hangup, watcher: d.watcher, compile: Compile,
 		store: store, model: d.model, notifier: notifier(o.NotifySocket), panics: newPanics(registry), log: o.Log,
 		serving: func() { d.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING) },
 	}
@@ -176,7 +176,10 @@ func (d *Daemon) serveXDS(ctx context.Context) error {
 		return fmt.Errorf("serve xDS: %w", err)
 	case <-ctx.Done():
 		d.drain()
-		return <-failed // nil, as it was stopped
+		if err := <-failed; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			return fmt.Errorf("serve xDS: %w", err)
+		}
+		return nil
 	}
 }
 

@@ -30,7 +30,7 @@ const (
 const (
 	// grace is how old content has to be before a mistake in it is reported.
 	grace = 2 * time.Second
-	// pause is the time between two looks at content that was found by polling, until it stays the same.
+	// pause is how long content that was found by polling has to stay the same.
 	pause = 100 * time.Millisecond
 )
 
@@ -38,7 +38,8 @@ const (
 type patience struct {
 	judged string    // the sum of the content that was settled last
 	seen   string    // the sum of the content that waits; empty if none does
-	since  time.Time // when the first of the content that waits was seen
+	seenAt time.Time // when that was first seen
+	since  time.Time // when the first of all that waits was seen
 	next   time.Time // when to look again; zero if nothing waits
 }
 
@@ -48,17 +49,19 @@ func (p *patience) judge(now time.Time, sum string, good bool, t trust) verdict 
 		*p = patience{judged: sum}
 		return nothingNew
 	}
-	stays := sum == p.seen
-	if p.seen = sum; p.since.IsZero() {
+	if sum != p.seen {
+		p.seen, p.seenAt = sum, now
+	}
+	if p.since.IsZero() {
 		p.since = now
 	}
-	old := now.Sub(p.since) >= grace
+	stays, old := now.Sub(p.seenAt) >= pause, now.Sub(p.since) >= grace
 	switch {
 	case t == certain, old, good && (stays || t == quiet):
 		*p = patience{judged: sum}
 		return settled
 	case good:
-		p.next = now.Add(pause)
+		p.next = p.seenAt.Add(pause)
 	default:
 		p.next = p.since.Add(grace)
 	}

@@ -32,6 +32,13 @@ func TestPatience(t *testing.T) {
 		{"found by polling while it is written", []look{
 			{5000, "A", unsure, wait, 5100}, {5100, "B", unsure, wait, 5200}, {5200, "B", unsure, settled, 0},
 		}},
+		{"polled faster than it is written", []look{
+			{5000, "A", unsure, wait, 5100},
+			{5050, "A", unsure, wait, 5100},
+			{5090, "B", unsure, wait, 5190},
+			{5150, "B", unsure, wait, 5190},
+			{5190, "B", unsure, settled, 0},
+		}},
 		{"written without a pause", []look{
 			{5000, "A", unsure, wait, 5100}, {6000, "B", unsure, wait, 6100}, {7000, "C", unsure, settled, 0},
 		}},

@@ -34,6 +34,7 @@ type reloader struct {
 	store         *snapshot.Store
 	model         *status.Model
 	serving       func() // told when there is a good configuration
+	compile       func(*config.Source, *Compiled, ...string) (*Compiled, config.Diagnostics, error)
 	notifier      notifier
 	panics        prometheus.Counter
 	log           *slog.Logger
@@ -123,7 +124,7 @@ func (r *reloader) look(t trust) bool {
 // judge takes the content of the latest look down the whole way, and puts it in force or reports it if it is settled.
 func (r *reloader) judge(t trust) config.Diagnostics {
 	began := time.Now()
-	next, messages, err := Compile(r.source, r.inForce, r.paths...)
+	next, messages, err := r.compile(r.source, r.inForce, r.paths...)
 	defer r.arm() // after the work: nobody waits for it
 	if err != nil {
 		t = certain // no half-written file does that
