@@ -78,7 +78,7 @@ func (t *track) subscribeTo(r *request, first bool) {
 func (s *session) subscribe(r *request, first bool) {
 	t := &s.tracks[r.typ]
 	if first {
-		t.wild = len(r.subscribe) == 0
+		t.wild = len(r.subscribe) == 0 && fullState(r.typ)
 		s.claims(r)
 	}
 	for _, name := range r.unsubscribe {

@@ -81,6 +81,11 @@ func (t *track) wants(name string) bool {
 	return ok
 }
 
+// has reports whether the client surely has just goal.
+func (t *track) has(goal *snapshot.Set) bool {
+	return t.base == goal && t.answered && len(t.differ) == 0 && len(t.maybe) == 0 && !t.refusesSomeOf(goal)
+}
+
 // unknown says that the client must be told of name, whatever it has.
 func (t *track) unknown(name string) {
 	if t.differ == nil {
