@@ -50,7 +50,10 @@ func byAudience(list []*translate.Resource) [][]*translate.Resource {
 	}
 	var audiences []config.Selector
 	var parts []map[*translate.Resource]bool
-	for _, r := range render.OfType(list, resourcev3.ListenerType) {
+	for _, r := range list {
+		if r.Type != resourcev3.ListenerType {
+			continue
+		}
 		i := slices.IndexFunc(audiences, r.Audience.Equal)
 		if i < 0 {
 			i = len(audiences)

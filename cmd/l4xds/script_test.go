@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(leakless{m}, map[string]func(){"l4xds": main})
+}
+
+// leakless fails a run of tests that leaves goroutines behind.
+type leakless struct{ m *testing.M }
+
+func (l leakless) Run() int {
+	code := l.m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// The scripts in testdata are what people type, and what they see.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			for _, name := range []string{"XDS", "ADMIN"} {
+				address, err := freeAddress()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, address)
+			}
+			env.Setenv("L4XDS_SERVER", "http://"+env.Getenv("ADMIN"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":  exits,
+			"ready":  ready,
+			"signal": signalDaemon,
+		},
+	})
+}
+
+// freeAddress is a loopback address on which nothing listens.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// exits runs l4xds and wants an exit code: `exits 1 validate edge.yaml`.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: exits CODE ARGUMENT...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code := 0
+	var exit *exec.ExitError
+	if err := ts.Exec("l4xds", args[1:]...); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+// ready waits until the admin address answers 200 at a path, and wants a text in the answer: `ready /readyz ok`. With
+// ! it waits for any other answer.
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: ready PATH")
+	}
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		answer, err := http.Get("http://" + ts.Getenv("ADMIN") + args[0])
+		if err != nil {
+			continue
+		}
+		_ = answer.Body.Close()
+		if (answer.StatusCode == http.StatusOK) != neg {
+			http.DefaultClient.CloseIdleConnections()
+			return
+		}
+	}
+	ts.Fatalf("%s: never answered as wanted", args[0])
+}
+
+// signalDaemon sends a signal to the program in the background: `signal TERM`.
+func signalDaemon(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]os.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT}
+	if neg || len(args) != 1 || signals[args[0]] == nil || len(ts.BackgroundCmds()) != 1 {
+		ts.Fatalf("usage: signal HUP|TERM|INT, with one program in the background")
+	}
+	ts.Check(ts.BackgroundCmds()[0].Process.Signal(signals[args[0]]))
+}
