@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // linked is a target that waits until the backends that it names are read.
 type linked struct {
@@ -153,14 +156,15 @@ func (r *reading) eachPrivate(v *value, f func(pair)) {
 // checkShared says which keys of a stanza every one of its protocols has again.
 func (r *reading) checkShared() {
 	for _, p := range r.shared.pairs {
-		again := 0
-		for _, long := range r.long {
+		var own []string
+		for protocol, long := range r.long {
 			if v := long.get(p.key.text); v != nil && (v.kind != mapping || p.key.text == "to") {
-				again++
+				own = append(own, string(protocol)+" has its own")
 			}
 		}
-		if len(r.long) > 0 && again == len(r.long) {
-			r.errorf(idNoEffect, p.key, "has no effect: tcp and udp each have their own")
+		if len(own) > 0 && len(own) == len(r.long) {
+			slices.Sort(own)
+			r.errorf(idNoEffect, p.key, "has no effect: %s", strings.Join(own, ", and "))
 		}
 	}
 }
