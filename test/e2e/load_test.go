@@ -15,6 +15,7 @@ const (
 	openConns    = 200
 	openSessions = 50
 	edits        = 20
+	pace         = 100 * time.Millisecond // from edit to edit, so that traffic meets each of them alone
 )
 
 // TestOpenTrafficThroughEdits: connections and sessions that are open notice neither edits elsewhere nor more endpoints,
@@ -27,19 +28,17 @@ func TestOpenTrafficThroughEdits(t *testing.T) {
 			f.backends(names...)
 			f.start(pool(names[:3], 0))
 
-			control := f.through(func() {
-				for range 2 * edits {
-					time.Sleep(50 * time.Millisecond) // as long as an edit takes, about
-				}
-			})
+			control := f.through(func() { time.Sleep(2 * edits * pace) })
 			t.Logf("control:   %+v", control)
 
 			edited := f.through(func() {
 				for i := range edits {
 					f.edit(pool(names[:3], i+1))
+					time.Sleep(pace)
 				}
 				for i := range edits {
 					f.edit(pool(names[:4+i], edits))
+					time.Sleep(pace)
 				}
 			})
 			t.Logf("edits:     %+v", edited)

@@ -12,10 +12,9 @@ import (
 	"github.com/l4xds/l4xds/test/rig"
 )
 
-// The good file, and the same with everything moved from blue to green: a bad edit of it must not take half effect.
+// goodFile is what stays in force.
 const (
-	goodFile = `# four listeners
-listeners:
+	goodFile = `listeners:
   one:
     tcp: $one
     to: pool
@@ -28,9 +27,10 @@ backends:
     endpoints:
       - $blue
 `
-	cutLines = 12 // line ends of the file at which it is cut
+	cutLines = 12 // line ends at which a file is cut
 )
 
+// moved is the file with everything moved from blue to green, which shows whether a bad edit took half effect.
 func moved(config string) string { return strings.ReplaceAll(config, "$blue", "$green") }
 
 // TestMistakes: bad edits against a running daemon and Envoy. Each keeps all that was in force and says why, and the
@@ -39,42 +39,44 @@ func TestMistakes(t *testing.T) {
 	eachVariant(t, func(f *fleet) {
 		f.backends("blue", "green")
 		f.start(goodFile)
-		for name, edit := range badEdits {
-			message := f.spoil(edit)
-			f.t.Logf("%s: %s", name, message)
+		for name, spoilt := range badEdits {
+			f.t.Logf("%s: %s", name, f.spoil(spoilt))
 			f.wantAllAt("blue")
 			f.mend()
 		}
 	})
 }
 
-// badEdits are ways to spoil the file; nil removes it.
-var badEdits = map[string]func(good string) string{
-	"syntax error": func(good string) string { return strings.Replace(good, "    tcp: $one", "    tcp: [$one", 1) },
-	"unknown key":  func(good string) string { return strings.Replace(good, "    tcp: $one", "    tpc: $one", 1) },
-	"empty":        func(string) string { return "" },
-	"cut in half":  func(good string) string { return good[:len(good)/2] },
-	"deleted":      nil,
+// deleted stands for no file at all.
+const deleted = "deleted"
+
+// badEdits are spoilt forms of the good file, each of which would also move everything.
+var badEdits = map[string]string{
+	"syntax error": strings.Replace(moved(goodFile), "    tcp: $one", "    tcp: [$one", 1),
+	"unknown key":  strings.Replace(moved(goodFile), "    tcp: $one", "    tpc: $one", 1),
+	"empty":        "",
+	"cut in half":  moved(goodFile)[:len(goodFile)/2],
+	"deleted":      deleted,
 }
 
-// spoil saves the edit of the moved file, and waits until the daemon has said what is wrong with it.
-func (f *fleet) spoil(edit func(string) string) string {
+// spoil saves the spoilt file, and waits until the daemon says what is wrong with it.
+func (f *fleet) spoil(config string) string {
 	f.t.Helper()
-	if edit == nil {
+	if config == deleted {
 		f.must(os.Remove(f.daemon.File))
 	} else {
-		f.must(f.daemon.Save(f.text(edit(moved(goodFile)))))
+		f.must(f.daemon.Save(f.text(config)))
 	}
-	var message string
+	var said string
 	f.waitStatus(func(s *rig.Status) error {
 		if s.Config.State != "invalid" || len(s.Config.Messages) == 0 {
 			return fmt.Errorf("config is %s: %+v", s.Config.State, s.Config.Messages)
 		}
 		m := s.Config.Messages[0]
-		message = fmt.Sprintf("%d:%d: %s", m.Line, m.Column, m.Message)
+		said = fmt.Sprintf("%d:%d: %s [%s]", m.Line, m.Column, m.Message, m.ID)
 		return nil
 	})
-	return message
+	return said
 }
 
 // mend saves a good file that moves everything, and then the first one again.
@@ -93,26 +95,56 @@ func (f *fleet) wantAllAt(backend string) {
 	f.wantUDP("two", backend)
 }
 
+// cutFile has a listener for every three lines: some of its beginnings are files without a mistake.
+const cutFile = `listeners:
+  one:
+    tcp: $one
+    to: $blue
+  two:
+    tcp: $two
+    to: $blue
+  three:
+    tcp: $three
+    to: $blue
+  four:
+    tcp: $four
+    to: $blue
+`
+
 // TestCuts: a file cut at a line end is either refused, and then changes nothing, or it is a smaller file without a
-// mistake, and then it is taken as such.
+// mistake, and then it is taken as such: nothing in it says that it was cut.
 func TestCuts(t *testing.T) {
 	eachVariant(t, func(f *fleet) {
 		f.backends("blue", "green")
-		f.start(goodFile)
-		lines := strings.SplitAfter(moved(goodFile), "\n")
+		f.start(cutFile)
+		lines := strings.SplitAfter(moved(cutFile), "\n")
 		accepted := 0
 		for n := 1; n <= cutLines; n++ {
 			cut := strings.Join(lines[:n], "")
 			if f.valid(cut) {
 				accepted++
-				continue
+				f.edit(cut)
+				f.wantListeners(f.envoy, f.listenersOf(cut)...)
+			} else {
+				f.spoil(cut)
+				f.wantListeners(f.envoy, f.listenersOf(cutFile)...)
+				f.wantTCP("four", "blue")
 			}
-			f.spoil(func(string) string { return cut })
-			f.wantAllAt("blue")
-			f.edit(goodFile + fmt.Sprintf("# %d\n", n))
+			f.edit(cutFile + fmt.Sprintf("# %d\n", n))
 		}
-		f.t.Logf("of %d cuts %d are valid smaller files", cutLines, accepted)
+		f.t.Logf("of %d cuts %d were taken as smaller files", cutLines, accepted)
 	})
+}
+
+// listenersOf are the names of the Envoy listeners of a beginning of cutFile.
+func (f *fleet) listenersOf(config string) []string {
+	var names []string
+	for _, word := range []string{"one", "two", "three", "four"} {
+		if strings.Contains(config, "$"+word) {
+			names = append(names, "tcp/"+f.addr(word))
+		}
+	}
+	return names
 }
 
 // valid is what `l4xds validate` says of the configuration.
@@ -135,7 +167,7 @@ func TestPortTaken(t *testing.T) {
 		held, err := net.Listen("tcp", f.addr("busy"))
 		f.must(err)
 		f.must(f.daemon.Save(f.text(strings.Replace(goodFile, "backends:", "  three: {tcp: $busy, to: pool}\nbackends:", 1))))
-		f.waitStatus(func(s *rig.Status) error { return refused(s, f.daemon.File, 10, "Address already in use") })
+		f.waitStatus(func(s *rig.Status) error { return refused(s, f.daemon.File, 9, "Address already in use") })
 		f.wantAllAt("blue")
 		f.must(held.Close())
 		f.mend()

@@ -19,7 +19,7 @@ func TestMetrics(t *testing.T) {
 	f.backends("blue", "green")
 	f.start(goodFile)
 	f.edit(moved(goodFile))
-	f.spoil(func(string) string { return "" })
+	f.spoil("")
 	ctx, cancel := rig.Patience(f.ctx)
 	defer cancel()
 	metrics, err := f.daemon.Metrics(ctx)
