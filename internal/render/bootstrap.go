@@ -25,7 +25,7 @@ const (
 // An error means that two listeners have one name, which happens where different nodes are given them: list must then be
 // the resources of one node.
 func Bootstrap(w io.Writer, c *config.Config, list []*translate.Resource) error {
-	listeners := OfType(list, resourcev3.ListenerType)
+	listeners := ofType(list, resourcev3.ListenerType)
 	for i := 1; i < len(listeners); i++ {
 		if r := listeners[i]; r.Name == listeners[i-1].Name {
 			return fmt.Errorf("two listeners are named %q; choose the node that the file is for", r.Name)
@@ -65,11 +65,11 @@ func admin() *bootstrapv3.Admin {
 // static is the clusters of list with their endpoints inside.
 func static(list []*translate.Resource) []*translate.Resource {
 	assignments := make(map[string]*endpointv3.ClusterLoadAssignment)
-	for _, r := range OfType(list, resourcev3.EndpointType) {
+	for _, r := range ofType(list, resourcev3.EndpointType) {
 		assignments[r.Name] = r.Msg.(*endpointv3.ClusterLoadAssignment)
 	}
 	var clusters []*translate.Resource
-	for _, r := range OfType(list, resourcev3.ClusterType) {
+	for _, r := range ofType(list, resourcev3.ClusterType) {
 		inlined := *r
 		inlined.Msg = staticCluster(r.Msg.(*clusterv3.Cluster), assignments)
 		clusters = append(clusters, &inlined)

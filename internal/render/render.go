@@ -20,8 +20,8 @@ import (
 	"github.com/l4xds/l4xds/pkg/translate"
 )
 
-// OfType is the resources of that type URL.
-func OfType(list []*translate.Resource, typeURL string) []*translate.Resource {
+// ofType is the resources of that type URL.
+func ofType(list []*translate.Resource, typeURL string) []*translate.Resource {
 	return slices.DeleteFunc(slices.Clone(list), func(r *translate.Resource) bool { return r.Type != typeURL })
 }
 

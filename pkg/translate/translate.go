@@ -85,7 +85,7 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 		return nil // the endpoints stand in the cluster
 	}
 	r.Refs = []Ref{{Type: endpointType, Name: c.name}}
-	endpoints := &Resource{Type: endpointType, Name: c.name, Origins: c.origins(partPlace, endpointsPlace)}
+	endpoints := &Resource{Type: endpointType, Name: c.name, Origins: c.origins(endpointsPlace, partPlace)}
 	c.resources = append(c.resources, endpoints)
 	return endpoints.build(func() proto.Message { return loadAssignment(c) })
 }

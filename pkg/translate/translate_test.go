@@ -90,7 +90,7 @@ backends:
 	for name, want := range map[string]string{
 		"Listener tcp/0.0.0.0:1":   "4:10 2:3",
 		"Cluster db":               "3:10 3:16 6:3 8:3",
-		"ClusterLoadAssignment db": "3:10 3:16 7:16 8:18",
+		"ClusterLoadAssignment db": "7:16 8:18 3:10 3:16",
 	} {
 		if got := origins(t, c, name); got != want {
 			t.Errorf("%s comes from %s, want %s", name, got, want)
