@@ -122,7 +122,7 @@ func (s *Source) read(path string) *look {
 	if info.IsDir() {
 		return readDirectory(path)
 	}
-	return readFile(path, info)
+	return readFile(path, info, func() {})
 }
 
 func (s *Source) readStdin() *look {
@@ -165,7 +165,8 @@ func configFile(name string) bool {
 const changes = 5
 
 // readFile reads a file whose Stat is known. A pipe or a device is refused unopened: opening one may block, or act.
-func readFile(path string, info fs.FileInfo) *look {
+// between is called while the file is read, for tests.
+func readFile(path string, info fs.FileInfo, between func()) *look {
 	for range changes {
 		switch {
 		case !info.Mode().IsRegular():
@@ -173,7 +174,7 @@ func readFile(path string, info fs.FileInfo) *look {
 		case info.Size() > maxFileSize:
 			return &look{err: errTooLarge}
 		}
-		l, err := readOnce(path)
+		l, err := readOnce(path, between)
 		if err != nil {
 			return &look{err: reason(path, err)}
 		}
@@ -188,8 +189,8 @@ func readFile(path string, info fs.FileInfo) *look {
 }
 
 // readOnce is nil, nil for a file that changed while it was read.
-func readOnce(path string) (*look, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // not even a pipe that came between may block
+func readOnce(path string, between func()) (*look, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // not even a pipe that came just now may block
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +203,7 @@ func readOnce(path string) (*look, error) {
 	if err != nil {
 		return nil, err
 	}
+	between()
 	after, err := f.Stat()
 	if err != nil {
 		return nil, err

@@ -49,20 +49,24 @@ func distance(a, b string, limit int) int {
 	return min(last[len(b)], limit)
 }
 
-// unknownName says that v names no stanza, and which one may have been meant.
-func (r *report) unknownName(id id, what string, v *value, known []string) {
+// unknownName says that v names no stanza, and which one may have been meant. Where some file could not be read it may
+// stand there.
+func (l *loader) unknownName(id id, what string, v *value, known []string) {
+	if l.partial {
+		return
+	}
 	switch near := nearest(v.text, known); {
 	case near != "":
-		r.errorf(id, v, "no %s is named %s; did you mean %q?", what, quote(v.text), near)
+		l.errorf(id, v, "no %s is named %s; did you mean %q?", what, quote(v.text), near)
 	case len(known) == 0:
-		r.errorf(id, v, "no %s is named %s; there are none", what, quote(v.text))
+		l.errorf(id, v, "no %s is named %s; there are none", what, quote(v.text))
 	default:
 		const enough = 10
 		more := ""
 		if len(known) > enough {
 			known, more = known[:enough], ", …"
 		}
-		r.errorf(id, v, "no %s is named %s; known: %s%s", what, quote(v.text), strings.Join(known, ", "), more)
+		l.errorf(id, v, "no %s is named %s; known: %s%s", what, quote(v.text), strings.Join(known, ", "), more)
 	}
 }
 
