@@ -22,7 +22,7 @@ func inForce(c *config.Config) string {
 	w.section("backends", len(c.Backends) > 0)
 	for _, b := range c.Backends {
 		w.line(1, b.Name, "", b.At)
-		w.backend(2, b, w.tcp[b] || !w.used(b))
+		w.backend(2, b)
 	}
 	w.section("groups", len(c.Groups) > 0)
 	for _, g := range c.Groups {
@@ -47,7 +47,8 @@ func chunks(list []*config.Listener) func(yield func([]*config.Listener) bool) {
 	}
 }
 
-// tcpBackends are the backends that carry TCP. The others have no use for what only TCP connections have.
+// tcpBackends says of each backend in use whether it carries TCP. The others have no use for what only TCP connections
+// have.
 func tcpBackends(c *config.Config) map[*config.Backend]bool {
 	used := map[*config.Backend]bool{}
 	for _, l := range c.Listeners {
@@ -65,11 +66,6 @@ type yamlWriter struct {
 	text   strings.Builder
 	config *config.Config
 	tcp    map[*config.Backend]bool // see tcpBackends
-}
-
-func (w *yamlWriter) used(b *config.Backend) bool {
-	_, ok := w.tcp[b]
-	return ok
 }
 
 func (w *yamlWriter) section(name string, there bool) {
@@ -92,52 +88,86 @@ func (w *yamlWriter) line(depth int, key, value string, at config.Place) {
 
 func (w *yamlWriter) key(depth int, key, value string) { w.line(depth, key, value, config.Place{}) }
 
-// stanza writes one stanza: flat if it has one protocol, each protocol in its long form if it has both, or a socket
-// whose mode is set.
+// stanza writes one stanza: flat where it can be, else each protocol in its long form.
 func (w *yamlWriter) stanza(of []*config.Listener) {
 	w.line(1, of[0].Name, "", of[0].At)
+	common := commonRoute(of)
 	for _, l := range of {
-		mode := l.Binds[0].Mode
-		if len(of) == 1 && mode == 0 {
+		if len(of) == 1 && !needsLongForm(l) {
 			w.key(2, string(l.Protocol), binds(l))
-			w.listener(2, l)
+			w.listener(2, l, common)
 			continue
 		}
 		w.key(2, string(l.Protocol), "")
 		w.key(3, "address", binds(l))
-		if mode != 0 {
+		if mode := l.Binds[0].Mode; mode != 0 {
 			w.key(3, "mode", fmt.Sprintf(`"%04o"`, mode))
 		}
-		w.listener(3, l)
+		w.listener(3, l, common)
+	}
+	if common != nil {
+		w.target(2, "to", common)
 	}
 }
 
-func (w *yamlWriter) listener(depth int, l *config.Listener) {
+// needsLongForm reports whether l says something that only the long form of its protocol can say.
+func needsLongForm(l *config.Listener) bool {
+	rest := restRoute(l)
+	return l.Binds[0].Mode != 0 || rest != nil && rest.To.Cluster == l.Name+"/"+string(l.Protocol)
+}
+
+// commonRoute is the route whose `to` stands on the stanza, nil if there is none. The name of a private cluster tells:
+// it is the stanza's for a `to` there, and has the protocol behind it for one in the long form.
+func commonRoute(of []*config.Listener) *config.Route {
+	first := restRoute(of[0])
+	for _, l := range of {
+		switch rest := restRoute(l); {
+		case rest == nil:
+			first = nil
+		case rest.To.Cluster == l.Name:
+			return rest
+		case first != nil && rest.To.Cluster != first.To.Cluster:
+			first = nil
+		}
+	}
+	if len(of) == 1 && needsLongForm(of[0]) {
+		return nil
+	}
+	return first
+}
+
+// restRoute is where everything goes that no table matches, nil if it is refused.
+func restRoute(l *config.Listener) *config.Route {
+	if last := l.Routes[len(l.Routes)-1]; last.SNI == "" {
+		return last
+	}
+	return nil
+}
+
+// listener writes all of l but where it listens, and but the `to` that stands on the stanza.
+func (w *yamlWriter) listener(depth int, l *config.Listener, common *config.Route) {
 	w.nodes(depth, l.Audience)
 	w.key(depth, "timeouts", flow("idle", l.Timeouts.Idle.String()))
-	if l.Protocol == config.TCP {
+	if l.Protocol == config.TCP && slices.ContainsFunc(l.Binds, func(b config.Bind) bool { return b.Path == "" }) {
 		w.key(depth, "keepalive", keepalive(l.Keepalive))
 	}
 	if l.AccessLog != nil {
 		w.key(depth, "access_log", accessLog(l.AccessLog))
 	}
-	w.routes(depth, l)
-}
-
-func (w *yamlWriter) routes(depth int, l *config.Listener) {
 	if l.Inspects {
 		w.key(depth, "sni", "")
 	}
 	for _, r := range l.Routes {
-		if r.SNI != "" {
-			w.target(depth+1, strconv.Quote(r.SNI), r, l.Protocol)
-			continue
+		switch {
+		case r.SNI != "":
+			w.target(depth+1, strconv.Quote(r.SNI), r)
+		case common == nil || r.To.Cluster != common.To.Cluster:
+			w.target(depth, "to", r)
 		}
-		w.target(depth, "to", r, l.Protocol)
 	}
 }
 
-func (w *yamlWriter) target(depth int, key string, r *config.Route, p config.Protocol) {
+func (w *yamlWriter) target(depth int, key string, r *config.Route) {
 	switch b := r.To.Parts[0].Backend; {
 	case r.To.Split:
 		var weights []string
@@ -149,11 +179,13 @@ func (w *yamlWriter) target(depth int, key string, r *config.Route, p config.Pro
 		w.line(depth, key, b.Name, r.At)
 	default:
 		w.line(depth, key, "", r.At)
-		w.backend(depth+1, b, p == config.TCP)
+		w.backend(depth+1, b)
 	}
 }
 
-func (w *yamlWriter) backend(depth int, b *config.Backend, tcp bool) {
+func (w *yamlWriter) backend(depth int, b *config.Backend) {
+	tcp, used := w.tcp[b]
+	tcp = tcp || !used
 	w.key(depth, "endpoints", endpoints(b.Endpoints))
 	w.key(depth, "balance", string(b.Balance))
 	if c := b.Check; c != nil {
@@ -162,6 +194,8 @@ func (w *yamlWriter) backend(depth int, b *config.Backend, tcp bool) {
 	}
 	if tcp {
 		w.key(depth, "timeouts", flow("connect", b.ConnectTimeout.String()))
+	}
+	if tcp && slices.ContainsFunc(b.Endpoints, func(e config.Endpoint) bool { return e.Path == "" }) {
 		w.key(depth, "keepalive", keepalive(b.Keepalive))
 	}
 }

@@ -1,0 +1,118 @@
+package admin
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+// sameMeaning compares two models without the places and files that they came from.
+var sameMeaning = cmp.Options{
+	cmpopts.IgnoreTypes(config.Place{}),
+	cmpopts.IgnoreFields(config.Config{}, "Hash", "Files"),
+	cmpopts.IgnoreUnexported(config.Config{}),
+	cmpopts.EquateComparable(netip.Addr{}),
+}
+
+// odd are forms that the examples have no reason to show.
+const odd = `
+listeners:
+  both: {tcp: {address: 1, to: 10.0.0.1:1}, udp: {address: 1, to: 10.0.0.2:1}}
+  one: {tcp: {address: 2, to: web}, udp: 2, to: 10.0.0.1:1}
+  long: {tcp: {address: 3, to: 10.0.0.1:1}}
+  named: {tcp: {address: 4, to: web}, udp: {address: 4, to: dns}}
+  table:
+    tcp: {address: [5, "10.0.0.9:6-8"], sni: {a.example.com: web, "*": {web: 1, blue: 2}}}
+    udp: 5
+    to: dns
+  logged:
+    tcp: 9
+    to: {endpoints: {address: 10.0.0.1:1, weight: 7}, keepalive: none}
+    keepalive: none
+    access_log: {file: /tmp/"x", json: {b: "%B%", a: 'it''s'}}
+    nodes: [inner, {id: "x-*", zone: z, metadata: {k: "true"}}]
+  text: {udp: 10, to: dns, access_log: {file: stdout, text: "%B%\n"}, nodes: inner}
+backends:
+  web: {endpoints: [10.0.0.1:1, host.example.com:2], balance: maglev, check: {tcp: 5s, fall: 9}, timeouts: {connect: 250ms}}
+  blue: {endpoints: ["[2001:db8::1]:1"]}
+  dns: {endpoints: [10.0.0.1:53]}
+  spare: {endpoints: [10.0.0.1:1]}
+groups:
+  inner: {cluster: inner}
+`
+
+// What /config shows is a configuration, and means what is in force.
+func TestInForceMeansTheSame(t *testing.T) {
+	paths, err := filepath.Glob("../../examples/*")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "odd.yaml")
+	if err := os.WriteFile(file, []byte(odd), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(paths, file) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			before, messages := config.Load(config.NewSource(), nil, path)
+			if before == nil {
+				t.Fatalf("not valid: %v", messages)
+			}
+			text := inForce(before)
+			src := config.NewSource()
+			src.Stdin(strings.NewReader(text))
+			after, messages := config.Load(src, nil, "-")
+			if after == nil {
+				t.Fatalf("what is shown is not valid: %v\n%s", messages, text)
+			}
+			if diff := cmp.Diff(before, after, sameMeaning); diff != "" {
+				t.Errorf("what is shown means something else (-file +shown):\n%s\n%s", diff, text)
+			}
+		})
+	}
+}
+
+func TestInForceShowsDefaultsAndPlaces(t *testing.T) {
+	text := inForce(load(t, `
+listeners:
+  db: {tcp: 5432, to: 10.0.0.1:5432}
+  dns: {tcp: 53, udp: 53, to: resolvers}
+backends:
+  resolvers: {endpoints: [10.0.0.53:53]}
+`))
+	want := `listeners:
+  db: # -:3:3
+    tcp: "0.0.0.0:5432"
+    timeouts: {idle: none}
+    keepalive: {idle: 1m, interval: 15s, probes: 4}
+    to: # -:3:23
+      endpoints: ["10.0.0.1:5432"]
+      balance: round_robin
+      timeouts: {connect: 5s}
+      keepalive: {idle: 1m, interval: 15s, probes: 4}
+  dns: # -:4:3
+    tcp:
+      address: "0.0.0.0:53"
+      timeouts: {idle: none}
+      keepalive: {idle: 1m, interval: 15s, probes: 4}
+    udp:
+      address: "0.0.0.0:53"
+      timeouts: {idle: 1m}
+    to: resolvers # -:4:31
+backends:
+  resolvers: # -:6:3
+    endpoints: ["10.0.0.53:53"]
+    balance: round_robin
+    timeouts: {connect: 5s}
+    keepalive: {idle: 1m, interval: 15s, probes: 4}
+`
+	if diff := cmp.Diff(want, text); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
