@@ -61,12 +61,18 @@ func (w wants) take(d Diagnostic) bool {
 	return false
 }
 
-func TestBadFiles(t *testing.T) {
+// badFiles are the paths of the corpus.
+func badFiles(t *testing.T) []string {
+	t.Helper()
 	paths, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no files: %v", err)
 	}
-	for _, path := range paths {
+	return paths
+}
+
+func TestBadFiles(t *testing.T) {
+	for _, path := range badFiles(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			text, expected := readWants(t, path)
 			c, ds := loadText(text)

@@ -3,7 +3,8 @@ package config
 // id names a kind of message. It is stable over versions: people search for it, and filters name it.
 type id string
 
-// The ids, grouped by topic. Each has its line in [Messages].
+// The ids, by topic: files and YAML, addresses, names, values, keys without effect, groups. Each has its line in
+// [Messages].
 const (
 	idSyntax       id = "L4X0001"
 	idDuplicateKey id = "L4X0002"
@@ -48,7 +49,6 @@ const (
 	idText     id = "L4X0305"
 
 	idNoEffect     id = "L4X0401"
-	idOneProtocol  id = "L4X0402"
 	idBackendKey   id = "L4X0403"
 	idNoWeight     id = "L4X0404"
 	idUnequalSplit id = "L4X0405"
@@ -60,3 +60,59 @@ const (
 
 // MissingID is the id of the message for a path that does not exist: the one mistake that waiting may mend.
 const MissingID = string(idMissing)
+
+// Message is a kind of message, for the reference.
+type Message struct {
+	ID string
+	// About says what the kind of message is about, and what to do.
+	About string
+}
+
+// Messages are all kinds of messages, by id.
+var Messages = []Message{
+	{string(idSyntax), "The text is not YAML. The column is where a person would look first: a tab, a quote or bracket that is not closed, a colon without its space, an indentation that fits no line above."},
+	{string(idDuplicateKey), "A key stands twice in one map. YAML readers take one of the two, and which one differs."},
+	{string(idUnknownKey), "The language has no such key here. Keys of later versions are unknown, never ignored."},
+	{string(idEmpty), "There is nothing to read: an empty file, comments only, null, or no `listeners`. It would take every listener away, so that has to be written: `listeners: {}`."},
+	{string(idDocument), "A second YAML document follows in the same file. It would be ignored."},
+	{string(idEncoding), "A byte that does not belong into a text: not UTF-8, NUL, a control character, or a line end that only YAML takes for one."},
+	{string(idTooMuch), "The file is too large, too deep, or holds more values than it shows, by way of aliases."},
+	{string(idAnchor), "An alias names an anchor that does not stand above it, or that holds the alias itself."},
+	{string(idKind), "A value of the wrong kind: a text, a list or a map where another of these belongs."},
+	{string(idMissing), "The path does not exist."},
+	{string(idUnreadable), "The path is there, but cannot be read: permissions, a pipe or a device, a link that leads nowhere, more than 16 MiB."},
+	{string(idChanging), "The file changed each time it was read. Write it elsewhere and rename it into place."},
+	{string(idMounted), "The file itself is a mount (as of a container), so that a new file in its place is not seen. Mount its directory."},
+	{string(idNoValue), "A key has no value, or a key that must be there is not."},
+	{string(idVersion), "`version` is not 1."},
+	{string(idPort), "Not a port, or not one of 1..65535."},
+	{string(idAddress), "Not an address to listen on. Host names are none: which of their addresses would be meant?"},
+	{string(idEndpoint), "Not an endpoint."},
+	{string(idNoPort), "An address without its port."},
+	{string(idBrackets), "An IPv6 address without brackets: where would the port begin?"},
+	{string(idRange), "A range of ports that runs backwards."},
+	{string(idPortTaken), "Two listeners want one address on an Envoy that would be given both. `0.0.0.0` and `[::]` meet every address. The same address may stand twice where no Envoy matches the `nodes` of both."},
+	{string(idNoTo), "A listener does not say where to."},
+	{string(idNoProtocol), "A listener has neither `tcp` nor `udp`."},
+	{string(idUnix), "A unix socket that cannot be: a path that is not absolute or too long, a wrong mode, or UDP."},
+	{string(idHost), "Not a host name."},
+	{string(idSameAddress), "An endpoint stands twice in one backend; give it a weight instead."},
+	{string(idName), "Not a name. Names stand in statistics and in Envoy's messages, so that dots and colons are out."},
+	{string(idNameTwice), "A name stands twice. Names are global over all files."},
+	{string(idUnknownBackend), "No backend has this name."},
+	{string(idUnknownGroup), "No group has this name."},
+	{string(idUnused), "A warning: nothing refers to this backend or group."},
+	{string(idClusterTwice), "A listener with a backend of its own, or a split, makes a cluster named after it; a backend, or another one, has that name."},
+	{string(idDuration), "Not a duration. Durations have units: `30s`, `1h30m`, `250ms`. Off is `none`."},
+	{string(idNumber), "Not a whole number in plain digits."},
+	{string(idWord), "Not one of the words that may stand here."},
+	{string(idBounds), "A number or a duration out of its range."},
+	{string(idText), "A text that is not of the form that belongs here."},
+	{string(idNoEffect), "The key, or its value, would have no effect here. Accepted means effective."},
+	{string(idBackendKey), "A key of a backend stands on a listener whose `to` names backends; it belongs to them."},
+	{string(idNoWeight), "All weights of a split are 0."},
+	{string(idUnequalSplit), "A UDP split between backends that cannot be one cluster: their settings differ, or they share an endpoint."},
+	{string(idExclusive), "Two keys that cannot stand side by side."},
+	{string(idEmptyGroup), "A group without conditions. A listener for all leaves `nodes` out."},
+	{string(idMatchesNoOne), "`nodes` that no Envoy can match."},
+}

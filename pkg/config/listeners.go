@@ -160,7 +160,7 @@ func (r *reading) audience(a audience) Selector {
 		}
 		g, ok := r.groups[t.name.text]
 		if !ok {
-			r.unknownName(idUnknownGroup, "group", t.name, keysOf(r.groups))
+			unknownName(r.loader, idUnknownGroup, "group", t.name, r.groups)
 			continue
 		}
 		g.used = true

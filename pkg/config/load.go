@@ -61,6 +61,8 @@ type loader struct {
 	binds map[*Bind]*value
 	// listenerDefaults and backendDefaults are what `defaults:` says; nil where it says nothing.
 	listenerDefaults, backendDefaults *value
+	// guessed counts the unknown names.
+	guessed int
 	// targets wait for the backends that they name.
 	targets []*linked
 }

@@ -47,7 +47,7 @@ func (s *shape) long(v *value) *value {
 	if v.kind == mapping || s.main == nil || v.is("none") || v.null() {
 		return v
 	}
-	key := &value{doc: v.doc, line: v.line, column: v.column, parent: v.parent, text: s.main.name}
+	key := &value{doc: v.doc, line: v.line, column: v.column, parent: v.parent, index: v.index, text: s.main.name}
 	return v.with([]pair{{key, v}})
 }
 

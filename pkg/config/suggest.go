@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -49,26 +50,33 @@ func distance(a, b string, limit int) int {
 	return min(last[len(b)], limit)
 }
 
+// guesses is how many unknown names are compared with the known ones: in a large file that costs, and nobody reads more.
+const guesses = 100
+
 // unknownName says that v names no stanza, and which one may have been meant. Where some file could not be read it may
 // stand there.
-func (l *loader) unknownName(id id, what string, v *value, known []string) {
+func unknownName[V any](l *loader, id id, what string, v *value, names map[string]V) {
 	if l.partial {
 		return
 	}
-	switch near := nearest(v.text, known); {
-	case near != "":
-		l.errorf(id, v, "no %s is named %s; did you mean %q?", what, quote(v.text), near)
-	case len(known) == 0:
-		l.errorf(id, v, "no %s is named %s; there are none", what, quote(v.text))
-	default:
-		const enough = 10
-		more := ""
-		if len(known) > enough {
-			known, more = known[:enough], ", …"
-		}
-		l.errorf(id, v, "no %s is named %s; known: %s%s", what, quote(v.text), strings.Join(known, ", "), more)
+	l.guessed++
+	hint := ""
+	if l.guessed <= guesses {
+		hint = "; " + meantName(v.text, slices.Sorted(maps.Keys(names)))
 	}
+	l.errorf(id, v, "no %s is named %s%s", what, quote(v.text), hint)
 }
 
-// keysOf are the keys of m, sorted.
-func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func meantName(text string, known []string) string {
+	if near := nearest(text, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	const enough = 10
+	switch {
+	case len(known) == 0:
+		return "there are none"
+	case len(known) > enough:
+		return "known: " + strings.Join(known[:enough], ", ") + ", …"
+	}
+	return "known: " + strings.Join(known, ", ")
+}

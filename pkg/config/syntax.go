@@ -160,6 +160,13 @@ func (s *scan) anchor(name string) {
 	}
 }
 
+// ahead is the text from a column on, as far as any rule looks: lines may be long.
+func (s *scan) ahead(at int) string {
+	const farthest = 200
+	line := s.lines[s.n]
+	return string(line[at:min(len(line), at+farthest)])
+}
+
 // meant is the end of a message that says what may have been meant.
 func meant(text string, known []string) string {
 	if near := nearest(text, known); near != "" && near != text {

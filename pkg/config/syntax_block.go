@@ -107,6 +107,10 @@ func ends(line []rune, at int) bool {
 // read.
 func (s *scan) place(at int, list, first bool) bool {
 	defer func() { s.loose.line = -1 }()
+	if len(s.levels) == maxDepth {
+		s.tooDeep(at)
+		return false
+	}
 	if !first {
 		s.levels = append(s.levels, level{at, list, s.n})
 		return true
@@ -131,6 +135,12 @@ func (s *scan) place(at int, list, first bool) bool {
 	}
 	s.levels = append(s.levels, level{at, list, s.n})
 	return s.found == nil
+}
+
+// tooDeep says that blocks or brackets stand too deep in each other.
+func (s *scan) tooDeep(at int) {
+	s.fail(s.n, at, 1, "lists and maps stand more than %d deep in each other", maxDepth)
+	s.found.id = idTooMuch
 }
 
 func (s *scan) top() *level { return &s.levels[len(s.levels)-1] }
@@ -250,7 +260,7 @@ var aliasName = regexp.MustCompile(`^\*[A-Za-z0-9_-]+([\s,\]}:]|$)`)
 
 // star reads an alias; other texts that start with a * need quotes.
 func (s *scan) star(at int) {
-	if rest := string(s.lines[s.n][at:]); !aliasName.MatchString(rest) {
+	if !aliasName.MatchString(s.ahead(at)) {
 		s.fail(s.n, at, 1, "a text that starts with * needs quotes, as \"*.example.com\"")
 	}
 }

@@ -117,12 +117,15 @@ var v6 = regexp.MustCompile(`^\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\](:[0-9-]*)?`)
 
 func (s *scan) opening(at int, open *[]bracket) int {
 	line := s.lines[s.n]
-	if address := v6.FindString(string(line[at:])); address != "" {
+	if address := v6.FindString(s.ahead(at)); address != "" {
 		s.fail(s.n, at, len(address), "an address with brackets needs quotes: write \"%s\"", address)
 		return at
 	}
 	if len(*open) > 0 {
 		s.another(at, &(*open)[len(*open)-1])
+	}
+	if len(*open) == maxDepth {
+		s.tooDeep(at)
 	}
 	*open = append(*open, bracket{open: line[at], line: s.n, col: at})
 	return at + 1

@@ -117,7 +117,7 @@ func (r *reading) unknownBackend(name *value) {
 		r.errorf(idUnknownBackend, name, "no backend is named %s; it is the name of a listener (%s)", quote(name.text), other.position())
 		return
 	}
-	r.unknownName(idUnknownBackend, "backend", name, keysOf(r.backends))
+	unknownName(r.loader, idUnknownBackend, "backend", name, r.backends)
 }
 
 // checkPrivate says which keys of a backend stand on a listener none of whose targets is inline.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -28,6 +27,8 @@ type value struct {
 	text string
 	// parent is the list or mapping in which v is written; nil for the document's root.
 	parent *value
+	// index is which element of its parent v is, or stands behind; -1 for what is no part of it.
+	index int
 	// origin is what was written, where v is made of it.
 	origin *value
 	items  []*value // of a list
@@ -43,28 +44,30 @@ type pair struct {
 type document struct {
 	path string
 	text []byte
-	// starts are the offsets of the lines, made when the first message needs one.
-	starts []int
+	// shown is text for messages, and starts are the offsets of its lines, both made when the first message needs one.
+	shown  string
+	starts []int32
 }
 
 // line is the text of line n, counted from 1, without its end; empty where there is none.
 func (d *document) line(n int) string {
+	if n < 1 {
+		return ""
+	}
 	if d.starts == nil {
-		d.starts = []int{0}
-		for i, c := range d.text {
-			if c == '\n' {
-				d.starts = append(d.starts, i+1)
+		d.shown = strings.ToValidUTF8(string(d.text), "\uFFFD")
+		d.starts = []int32{0}
+		for i := range len(d.shown) {
+			if d.shown[i] == '\n' {
+				d.starts = append(d.starts, int32(i+1))
 			}
 		}
 	}
-	if n < 1 || n > len(d.starts) {
+	if n > len(d.starts) {
 		return ""
 	}
-	rest := d.text[d.starts[n-1]:]
-	if end := bytes.IndexByte(rest, '\n'); end >= 0 {
-		rest = rest[:end]
-	}
-	return strings.ToValidUTF8(string(bytes.TrimSuffix(rest, []byte("\r"))), "\uFFFD")
+	line, _, _ := strings.Cut(d.shown[d.starts[n-1]:], "\n")
+	return strings.TrimSuffix(line, "\r")
 }
 
 // whole is d as a spot: the file, no line.
@@ -84,26 +87,22 @@ func (v *value) mark() mark {
 
 // path is where v is written, as messages name it: "listeners.db.tcp[1]".
 func (v *value) path() string {
-	if v.parent == nil {
-		return ""
-	}
 	if v.origin != nil {
 		v = v.origin
 	}
+	if v.parent == nil {
+		return ""
+	}
 	front := v.parent.path()
-	for i, item := range v.parent.items {
-		if item == v {
-			return front + "[" + strconv.Itoa(i) + "]"
-		}
+	switch {
+	case v.index < 0:
+		return front
+	case v.parent.kind == list:
+		return front + "[" + strconv.Itoa(v.index) + "]"
+	case front == "":
+		return v.parent.pairs[v.index].key.text
 	}
-	for _, p := range v.parent.pairs {
-		if (p.key == v || p.value == v) && front != "" {
-			return front + "." + p.key.text
-		} else if p.key == v || p.value == v {
-			return p.key.text
-		}
-	}
-	return front
+	return front + "." + v.parent.pairs[v.index].key.text
 }
 
 // position is where v stands, as messages name it.

@@ -107,6 +107,9 @@ func (t *tree) value(n *yaml.Node, parent *value, depth int) *value {
 		v.items = make([]*value, len(n.Content))
 		for i, item := range n.Content {
 			v.items[i] = t.value(item, v, depth+1)
+			if v.items[i].parent == v {
+				v.items[i].index = i
+			}
 		}
 	case n.Kind == yaml.MappingNode:
 		t.mapping(v, n, depth)
@@ -119,7 +122,7 @@ func (t *tree) value(n *yaml.Node, parent *value, depth int) *value {
 
 // node is n without what stands in it.
 func (t *tree) node(n *yaml.Node, parent *value) *value {
-	v := &value{doc: t.doc, line: n.Line, column: n.Column, parent: parent}
+	v := &value{doc: t.doc, line: n.Line, column: n.Column, parent: parent, index: -1}
 	switch n.Kind {
 	case yaml.SequenceNode:
 		v.kind = list
@@ -157,7 +160,7 @@ func (t *tree) stop(v *value, format string, args ...any) {
 
 // alias is the value of the anchor that n names.
 func (t *tree) alias(n *yaml.Node, parent *value) *value {
-	at := &value{doc: t.doc, line: n.Line, column: n.Column, parent: parent, text: "*" + n.Value}
+	at := &value{doc: t.doc, line: n.Line, column: n.Column, parent: parent, index: -1, text: "*" + n.Value}
 	v, known := t.done[n.Alias]
 	if known && v == nil {
 		t.later(idAnchor, at, "the anchor %q holds itself", n.Value)
@@ -188,6 +191,10 @@ func (t *tree) mapping(v *value, n *yaml.Node, depth int) {
 			t.later(idDuplicateKey, key, "the key %s stands twice; the first is at %s", quote(key.text), other.position())
 		default:
 			first[key.text] = key
+			key.index = len(v.pairs)
+			if behind.parent == v {
+				behind.index = key.index
+			}
 			v.pairs = append(v.pairs, pair{key, behind})
 		}
 	}
