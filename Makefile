@@ -42,8 +42,12 @@ unit: ## unit tests with -race
 	go test -race ./...
 
 .PHONY: generate
-generate: ## docs/reference.md and docs/schema.json, from the model
+generate: ## docs/reference.md, docs/schema.json and the bootstraps of the compose demo
 	go run ./internal/gen
+	for group in east west; do \
+	  go run ./cmd/l4xds bootstrap --node-id envoy-$$group --cluster $$group --xds l4xds:18000 --admin 0.0.0.0:9901 \
+	    >deploy/compose/envoy-$$group.yaml; \
+	done
 
 .PHONY: generated
 generated: ## are the generated files current?

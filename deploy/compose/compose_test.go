@@ -1,6 +1,5 @@
 //go:build compose
 
-// Package compose tests the compose demo on a real engine, from the host, as a user meets it.
 package compose
 
 import (
@@ -29,6 +28,7 @@ const (
 	prometheus = "http://127.0.0.1:19090"
 )
 
+// TestCompose runs the demo on a real engine, and looks at it from the host, as a user would.
 func TestCompose(t *testing.T) {
 	root, err := rig.Root()
 	if err != nil {

@@ -1,41 +1,46 @@
-// Command echo is the stand-in backend of the compose demo: it says its name and gives back what it gets, on TCP and UDP.
+// Command echo is the backends of the compose demo: servers that say their name and give back what they get, on TCP
+// and UDP.
+//
+//	echo NAME=ADDRESS...    for example blue=:7001 green=:7002
 package main
 
 import (
 	"context"
-	"flag"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/l4xds/l4xds/test/echo"
 )
 
 func main() {
-	name := flag.String("name", "echo", "what it calls itself")
-	addr := flag.String("listen", ":7000", "the address, for TCP and for UDP")
-	flag.Parse()
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: echo NAME=ADDRESS...")
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	if err := serve(ctx, *name, *addr); err != nil {
+	err := serve(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "echo:", err)
-		stop()
 		os.Exit(1)
 	}
 }
 
-// serve answers until ctx ends.
-func serve(ctx context.Context, name, addr string) error {
-	tcp, err := echo.ListenTCP(name, addr)
-	if err != nil {
-		return err
+// serve answers on all addresses until ctx ends.
+func serve(ctx context.Context, servers []string) error {
+	for _, server := range servers {
+		name, addr, _ := strings.Cut(server, "=")
+		tcp, tcpErr := echo.ListenTCP(name, addr)
+		udp, udpErr := echo.ListenUDP(name, addr)
+		if err := errors.Join(tcpErr, udpErr); err != nil {
+			return err
+		}
+		defer func() { _, _ = tcp.Close(), udp.Close() }()
 	}
-	defer func() { _ = tcp.Close() }()
-	udp, err := echo.ListenUDP(name, addr)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = udp.Close() }()
 	<-ctx.Done()
 	return nil
 }
