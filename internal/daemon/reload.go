@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,6 +38,7 @@ type reloader struct {
 	log           *slog.Logger
 
 	source   *config.Source // the latest look
+	mounted  []string       // files of it that are mounts of their own
 	inForce  *Compiled      // nil: nothing yet
 	behind   bool           // whether the files, as they are now, are not in force
 	patience patience
@@ -125,6 +124,7 @@ func (r *reloader) look(t trust) bool {
 func (r *reloader) judge(t trust) config.Diagnostics {
 	began := time.Now()
 	next, messages, err := r.compile(r.source, r.inForce, r.paths...)
+	r.mounted = mountedFiles(messages)
 	defer r.arm() // after the work: nobody waits for it
 	if err != nil {
 		t = certain // no half-written file does that
@@ -132,7 +132,7 @@ func (r *reloader) judge(t trust) config.Diagnostics {
 	if r.patience.judge(began, r.source.Sum(), next != nil, t) != settled {
 		return messages
 	}
-	r.model.Sources(r.health(messages))
+	r.model.Sources(readable(r.paths, messages))
 	r.behind = true
 	switch {
 	case err != nil:
@@ -148,7 +148,7 @@ func (r *reloader) judge(t trust) config.Diagnostics {
 
 // arm says to the watcher what the latest look has read from.
 func (r *reloader) arm() {
-	t := watch.Targets{Paths: r.source.Watch()}
+	t := watch.Targets{Paths: append(r.source.Watch(), r.mounted...)}
 	if files := r.source.Files(); len(files) == 1 {
 		t.Only = files[0]
 	}
@@ -202,9 +202,6 @@ func (r *reloader) failed(began time.Time, messages config.Diagnostics, err erro
 	})})
 }
 
-// internalID is the id of the message about our own mistakes.
-const internalID = "L4X9999"
-
 // say logs messages in the words of `l4xds validate`.
 func (r *reloader) say(messages config.Diagnostics) {
 	for i, d := range messages {
@@ -240,26 +237,4 @@ func (r *reloader) tell(lines string) {
 	if err := r.notifier.send(lines); err != nil {
 		r.log.Debug("systemd was not told", "error", err)
 	}
-}
-
-// health says for each path of the command line whether everything behind it could be read.
-func (r *reloader) health(messages config.Diagnostics) map[string]bool {
-	healthy := make(map[string]bool, len(r.paths))
-	for _, path := range r.paths {
-		healthy[path] = !slices.ContainsFunc(messages, func(d config.Diagnostic) bool {
-			return unreadable(d) && within(d.Position.File, path)
-		})
-	}
-	return healthy
-}
-
-// unreadable reports whether d is about reading a file rather than about what is in it.
-func unreadable(d config.Diagnostic) bool {
-	return slices.Contains([]string{config.MissingID, "L4X0011", "L4X0012"}, d.ID)
-}
-
-// within reports whether file is path, or lies in the directory path.
-func within(file, path string) bool {
-	dir := strings.TrimSuffix(path, string(filepath.Separator)) + string(filepath.Separator)
-	return file == path || strings.HasPrefix(file, dir)
 }
