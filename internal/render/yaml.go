@@ -51,12 +51,10 @@ func value(d *json.Decoder) any {
 // rank lets what tells one object from another come first; all else stays in the order of the proto.
 func rank(key string) int {
 	switch key {
-	case "@type":
+	case "@type", "name", "cluster_name": // of which @type stands first already
 		return 0
-	case "name", "cluster_name":
-		return 1
 	}
-	return 2
+	return 1
 }
 
 func token(d *json.Decoder) json.Token {

@@ -39,8 +39,10 @@ func TestProperties(t *testing.T) {
 		if diff := cmp.Diff(contents(t, r), contents(t, mustTranslate(t, c, nil))); diff != "" {
 			t.Errorf("seed %d: translated twice, two results:\n%s", seed, diff)
 		}
-		if diff := cmp.Diff(contents(t, r), contents(t, mustTranslate(t, c, prev))); diff != "" {
-			t.Errorf("seed %d: another result with the former resources:\n%s", seed, diff)
+		for _, former := range []*translate.Resources{prev, r} {
+			if diff := cmp.Diff(contents(t, r), contents(t, mustTranslate(t, c, former))); diff != "" {
+				t.Errorf("seed %d: another result with former resources:\n%s", seed, diff)
+			}
 		}
 		if _, err := snapshot.Build(r, nil); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
