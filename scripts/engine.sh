@@ -2,7 +2,7 @@
 # A Docker engine for tests on a machine where none runs (as root).
 #
 #   engine.sh up     starts one, with all its data under .engine, and prints the DOCKER_HOST to use
-#   engine.sh down   ends the one that `up` started, and takes back what it left: rules, bridges, mounts
+#   engine.sh down   ends the one that `up` started, and takes back what it left: rules, bridges, mounts, data
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -38,7 +38,7 @@ down() {
   ip link delete docker0 2>/dev/null || true
   grep -o " $dir/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount
   sysctl -q -w net.ipv4.ip_forward="$(cat "$dir/forward")"
-  rm -f "$dir/forward" "$dir/docker.sock"
+  rm -rf "$dir"
 }
 
 # running PID: is it there, and not only waiting for somebody to ask how it ended?
