@@ -211,7 +211,9 @@ func parseHost(text string) (string, error) {
 			return "", wrongf(idHost, "%s is not a host name", quote(text))
 		}
 	}
-	if allDigits(labels[len(labels)-1]) {
+	// Names do not end in a number, and a digit in the last label of what begins with a number is a slip in an address.
+	last := labels[len(labels)-1]
+	if allDigits(last) || len(labels) > 1 && allDigits(labels[0]) && strings.ContainsAny(last, "0123456789") {
 		return "", wrongf(idHost, "%s is neither an IP address nor a host name", quote(text))
 	}
 	return name, nil

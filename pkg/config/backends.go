@@ -60,8 +60,8 @@ func (l *loader) fillBackend(b *Backend, stanza string, v *value, p protocols, d
 	base := s.prune(l.backendDefaults, onSome(p), ignore)
 	l.mapping(s.overlay(base, v), b)
 	list := v.get("endpoints")
-	if list == nil {
-		return
+	if list == nil || list.null() {
+		return // an error was said
 	}
 	b.EndpointsAt = l.place(stanza, list)
 	l.checkEndpoints(b, stanza, list, p)

@@ -97,4 +97,4 @@ func TestBadFiles(t *testing.T) {
 }
 
 // goTypes are words that must not reach a user.
-var goTypes = regexp.MustCompile(`yaml:|unmarshal|!!|\bint\b|\buint\d*|\bstruct\b|\bslice\b|\bconfig\.|reflect|\bnil\b|mapping|scalar|%!`)
+var goTypes = regexp.MustCompile(`yaml: |unmarshal|!!|\bint\b|\buint\d*|\bstruct\b|\bslice\b|\bconfig\.|reflect|\bnil\b|mapping|scalar|%!`)

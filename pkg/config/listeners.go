@@ -99,23 +99,26 @@ func (r *reading) listener(protocol Protocol) *Listener {
 	d := decoder{report: r.report, protocol: protocol}
 	base := s.prune(r.listenerDefaults, onEach(on(protocol)), ignore)
 	written := s.overlay(r.shared, r.long[protocol])
-	unknown := r.unknown
+	before := r.unknown
 	var form protocolForm
 	d.mapping(s.overlay(base, written), &form)
 
-	made := form.Listener
+	made := &form.Listener
 	made.Name, made.At, made.Protocol = r.key.text, r.place(r.path, r.key), protocol
 	made.Binds = r.binds(&form, protocol, written)
-	made.Audience = r.audience(form.Nodes)
+	var unknown bool
+	if made.Audience, unknown = r.audience(form.Nodes); unknown {
+		r.unclear[made] = true
+	}
 	made.Inspects = len(form.SNI) > 0
 	if protocol == UDP {
 		made.Keepalive = nil
 	}
-	r.routes(&made, &form)
-	if form.To.value == nil && form.SNI == nil && written.get("to") == nil && written.get("sni") == nil && r.unknown == unknown {
+	r.routes(made, &form)
+	if form.To.value == nil && form.SNI == nil && written.get("to") == nil && written.get("sni") == nil && r.unknown == before {
 		r.errorf(idNoTo, r.key, "has no to; write where it goes, as to: 10.0.0.1:5432")
 	}
-	return &made
+	return made
 }
 
 // binds are the addresses of one protocol.
@@ -150,9 +153,8 @@ func (r *reading) idle(written *value, key string, so bool, why string) {
 	}
 }
 
-// audience are the Envoys that `nodes` means.
-func (r *reading) audience(a audience) Selector {
-	var s Selector
+// audience are the Envoys that `nodes` means. Whether some group is not known is told, for then they are too few.
+func (r *reading) audience(a audience) (s Selector, unknown bool) {
 	for _, t := range a.terms {
 		if t.term != nil {
 			s.Terms = append(s.Terms, *t.term)
@@ -160,13 +162,14 @@ func (r *reading) audience(a audience) Selector {
 		}
 		g, ok := r.groups[t.name.text]
 		if !ok {
-			unknownName(r.loader, idUnknownGroup, "group", t.name, r.groups)
+			r.unknownName(idUnknownGroup, "groups", t.name)
+			unknown = true
 			continue
 		}
 		g.used = true
 		s.Terms = append(s.Terms, g.Selector.Terms...)
 	}
-	return s
+	return s, unknown
 }
 
 // routes sets those of made: one for each row of sni, and one for the rest.

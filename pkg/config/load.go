@@ -22,6 +22,7 @@ func Load(src *Source, prev *Config, paths ...string) (*Config, Diagnostics) {
 		backends: map[string]*backend{},
 		clusters: map[string]*value{},
 		binds:    map[*Bind]*value{},
+		unclear:  map[*Listener]bool{},
 	}
 	l.read(src, paths)
 	c := l.config()
@@ -61,6 +62,8 @@ type loader struct {
 	binds map[*Bind]*value
 	// listenerDefaults and backendDefaults are what `defaults:` says; nil where it says nothing.
 	listenerDefaults, backendDefaults *value
+	// unclear are the listeners whose Audience lacks a group that is not known.
+	unclear map[*Listener]bool
 	// guessed counts the unknown names.
 	guessed int
 	// targets wait for the backends that they name.

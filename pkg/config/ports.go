@@ -16,6 +16,7 @@ type claim struct {
 
 // checkPorts says which listeners want the same address on an Envoy that would be given both.
 func (l *loader) checkPorts(listeners []*Listener) {
+	listeners = slices.DeleteFunc(slices.Clone(listeners), func(o *Listener) bool { return l.unclear[o] })
 	for _, protocol := range []Protocol{TCP, UDP} {
 		w := newWindow()
 		for _, c := range claims(listeners, protocol) {

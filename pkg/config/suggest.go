@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 )
 
@@ -55,21 +53,29 @@ const guesses = 100
 
 // unknownName says that v names no stanza, and which one may have been meant. Where some file could not be read it may
 // stand there.
-func unknownName[V any](l *loader, id id, what string, v *value, names map[string]V) {
+func (l *loader) unknownName(id id, kind string, v *value) {
 	if l.partial {
 		return
 	}
 	l.guessed++
 	hint := ""
 	if l.guessed <= guesses {
-		hint = "; " + meantName(v.text, slices.Sorted(maps.Keys(names)))
+		hint = "; " + l.meantName(kind, v.text)
 	}
-	l.errorf(id, v, "no %s is named %s%s", what, quote(v.text), hint)
+	l.errorf(id, v, "no %s is named %s%s", strings.TrimSuffix(kind, "s"), quote(v.text), hint)
 }
 
-func meantName(text string, known []string) string {
+// meantName says which stanza of a kind may have been meant.
+func (l *loader) meantName(kind, text string) string {
+	known := make([]string, len(l.named[kind]))
+	for i, p := range l.named[kind] {
+		known[i] = p.key.text
+	}
 	if near := nearest(text, known); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
+		return fmt.Sprintf("did you mean %q (%s)?", near, l.names[kind+"."+near].position())
+	}
+	if listener := l.names["listeners."+text]; listener != nil {
+		return fmt.Sprintf("it is the name of a listener (%s)", listener.position())
 	}
 	const enough = 10
 	switch {

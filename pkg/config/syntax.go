@@ -116,9 +116,10 @@ func (s *scan) measure() {
 
 // step is the usual indentation.
 func (s *scan) step() int {
-	best := 2
+	const common = 2
+	best := common
 	for step, n := range s.steps {
-		if n > s.steps[best] || n == s.steps[best] && step < best {
+		if n > s.steps[common]+1 && (best == common || n > s.steps[best] || n == s.steps[best] && step < best) {
 			best = step
 		}
 	}

@@ -106,7 +106,8 @@ func ends(line []rune, at int) bool {
 // place finds the block that a key or a dash at a column belongs to. It reports whether what stands behind it is to be
 // read.
 func (s *scan) place(at int, list, first bool) bool {
-	defer func() { s.loose.line = -1 }()
+	loose := s.loose
+	s.loose.line = -1
 	if len(s.levels) == maxDepth {
 		s.tooDeep(at)
 		return false
@@ -124,11 +125,14 @@ func (s *scan) place(at int, list, first bool) bool {
 		return s.sibling(at, list)
 	}
 	switch {
-	case left != nil && len(s.levels) > 0:
+	case left != nil && len(s.levels) == 0:
+		s.fail(left.line, left.indent, 1, "indented by %d, but there is no key above that this could belong to", left.indent)
+	case left != nil:
 		s.misaligned(at, left)
-	case s.loose.line >= 0 && s.loose.column == at:
-		s.noColon(s.loose.line, at)
+	case loose.line >= 0 && loose.column == at:
+		s.noColon(loose.line, at)
 	case !s.expects && list:
+		s.loose = loose
 		return false // a text that goes on
 	case !s.expects:
 		s.fail(s.n, at, len(s.lines[s.n])-at, "indented deeper than the line above, which has its value already")
@@ -164,9 +168,13 @@ func (s *scan) sibling(at int, list bool) bool {
 
 // misaligned blames a line that stands between two columns, or the block in front of it, whichever is unusual.
 func (s *scan) misaligned(at int, left *level) {
-	outer := s.top().indent
-	if at == outer+s.step() && left.indent != at {
-		s.fail(left.line, left.indent, 1, "indented by %d, and line %d of the same block by %d", left.indent, s.n+1, at)
+	odd := left
+	margin := s.top().indent
+	if n := len(s.levels); n > 1 && s.levels[n-2].indent+s.step() == at {
+		odd, margin = s.top(), s.levels[n-2].indent
+	}
+	if at == margin+s.step() {
+		s.fail(odd.line, odd.indent, 1, "indented by %d, and line %d of the same block by %d", odd.indent, s.n+1, at)
 		return
 	}
 	s.fail(s.n, at, 1, "indented by %d, and no line above is; the block it may belong to is indented by %d (line %d)",
@@ -224,6 +232,7 @@ func (s *scan) value(at int) {
 		s.flow(at)
 	case c == '"' || c == '\'':
 		if end := s.quoted(at); end >= 0 && !blank(line[end:]) {
+			end += indent(line[end:])
 			s.fail(s.n, end, len(line)-end, "text behind the closing quote")
 		}
 	case c == '-' && ends(line, at+1):

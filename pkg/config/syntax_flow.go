@@ -65,6 +65,7 @@ func (s *scan) notClosed(b bracket) {
 // behind checks what stands behind the last bracket.
 func (s *scan) behind(at int) {
 	line := s.lines[s.n]
+	at += indent(line[at:])
 	switch {
 	case s.found != nil || blank(line[at:]):
 	case line[at] == ']' || line[at] == '}':
@@ -96,7 +97,7 @@ func (s *scan) token(at int, open *[]bracket) int {
 		}
 		b.last, b.colons = ',', 0
 		return at + 1
-	case c == ':' && (b.last == 'v' || s.flowEnds(at+1)):
+	case c == ':' && (b.last == 'v' || ends(line, at+1)):
 		if b.colons++; b.colons > 1 {
 			s.fail(s.n, at, 1, "a second colon for one key; a comma is missing in front, or quotes around the value")
 		}
@@ -106,19 +107,13 @@ func (s *scan) token(at int, open *[]bracket) int {
 	return s.scalar(at, b)
 }
 
-// flowEnds reports whether a colon in front of column at is one to YAML, inside of brackets.
-func (s *scan) flowEnds(at int) bool {
-	line := s.lines[s.n]
-	return ends(line, at) || strings.ContainsRune(",[]{}", line[at])
-}
-
-// v6 is an IPv6 address in its brackets, which are a list to YAML.
-var v6 = regexp.MustCompile(`^\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\](:[0-9-]*)?`)
+// bracketed is what may be an IPv6 address in its brackets, which are a list to YAML.
+var bracketed = regexp.MustCompile(`^\[([0-9A-Fa-f:.]+)\](:[0-9-]*)?`)
 
 func (s *scan) opening(at int, open *[]bracket) int {
 	line := s.lines[s.n]
-	if address := v6.FindString(s.ahead(at)); address != "" {
-		s.fail(s.n, at, len(address), "an address with brackets needs quotes: write \"%s\"", address)
+	if m := bracketed.FindStringSubmatch(s.ahead(at)); m != nil && strings.Count(m[1], ":") > 1 {
+		s.fail(s.n, at, len(m[0]), "an address with brackets needs quotes: write \"%s\"", m[0])
 		return at
 	}
 	if len(*open) > 0 {
@@ -133,7 +128,10 @@ func (s *scan) opening(at int, open *[]bracket) int {
 
 // another notes a value in b, and says where a comma is missing in front of it.
 func (s *scan) another(at int, b *bracket) {
-	if b.last == 'v' {
+	switch line := s.lines[s.n]; {
+	case b.last == 'v' && at > 0 && line[at-1] == ':':
+		s.fail(s.n, at-1, 1, "a colon needs a space behind it")
+	case b.last == 'v':
 		s.fail(s.n, at, 1, "a comma is missing in front of this")
 	}
 	b.last = 'v'
@@ -175,7 +173,7 @@ func (s *scan) scalar(at int, b *bracket) int {
 	}
 	s.another(at, b)
 	for at < len(line) && !strings.ContainsRune(",[]{}", line[at]) {
-		if line[at] == ':' && s.flowEnds(at+1) || line[at] == '#' && unicode.IsSpace(line[at-1]) {
+		if line[at] == ':' && ends(line, at+1) || line[at] == '#' && unicode.IsSpace(line[at-1]) {
 			break
 		}
 		at++

@@ -108,16 +108,12 @@ func (r *reading) claim(cluster string, at *value) {
 	r.clusters[cluster] = at
 }
 
-// unknownBackend says that no backend has this name, and that a listener is none.
+// unknownBackend says that no backend has this name.
 func (r *reading) unknownBackend(name *value) {
 	if r.names["backends."+name.text] != nil {
 		return // it is there, but has no value, which was said
 	}
-	if other := r.names["listeners."+name.text]; other != nil {
-		r.errorf(idUnknownBackend, name, "no backend is named %s; it is the name of a listener (%s)", quote(name.text), other.position())
-		return
-	}
-	unknownName(r.loader, idUnknownBackend, "backend", name, r.backends)
+	r.unknownName(idUnknownBackend, "backends", name)
 }
 
 // checkPrivate says which keys of a backend stand on a listener none of whose targets is inline.

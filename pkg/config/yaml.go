@@ -100,7 +100,7 @@ func (t *tree) value(n *yaml.Node, parent *value, depth int) *value {
 	}
 	t.count(v, 1)
 	switch {
-	case depth > maxDepth:
+	case depth >= maxDepth && n.Kind != yaml.ScalarNode:
 		t.stop(v, "lists and maps stand more than %d deep in each other", maxDepth)
 	case t.stopped:
 	case n.Kind == yaml.SequenceNode:
