@@ -138,9 +138,7 @@ func (s *session) settle() {
 		return
 	}
 	listeners := s.view.Sets[snapshot.LDS]
-	if t.base == nil && t.cameWith(listeners) {
-		t.claim(listeners)
-	}
+	t.recognize(listeners)
 	if t.base != nil && t.base.Version == listeners.Version {
 		s.running(s.view)
 	}

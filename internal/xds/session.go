@@ -120,8 +120,9 @@ func (s *session) advance(now time.Time, typ snapshot.Type, fx *effects) {
 	}
 	s.disown(typ, wanted)
 	goal := t.withoutRefused(wanted)
+	t.recognize(goal)
 	suspect := t.suspectIn(wanted)
-	change := t.pending(s.variant, goal)
+	change := t.pending(goal)
 	if suspect == nil && t.nothingToSay(s.variant, change, goal) {
 		t.adopt(goal)
 		return

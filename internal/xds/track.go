@@ -3,6 +3,7 @@ package xds
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/l4xds/l4xds/pkg/snapshot"
@@ -99,6 +100,13 @@ func (t *track) cameWith(set *snapshot.Set) bool {
 	return t.wild && t.claims && t.version == set.Version
 }
 
+// recognize takes note of a state-of-the-world client that has set, which it names by version only.
+func (t *track) recognize(set *snapshot.Set) {
+	if t.base == nil && t.cameWith(set) {
+		t.claim(set)
+	}
+}
+
 // claim takes note that the client has set from an earlier stream.
 func (t *track) claim(set *snapshot.Set) {
 	t.base = set
@@ -124,10 +132,7 @@ func (t *track) renew() {
 }
 
 // pending is what the client lacks of goal.
-func (t *track) pending(v Variant, goal *snapshot.Set) *snapshot.Change {
-	if v == SotW && t.base == nil && t.cameWith(goal) {
-		t.claim(goal)
-	}
+func (t *track) pending(goal *snapshot.Set) *snapshot.Change {
 	diff := snapshot.Diff(t.base, goal)
 	if len(t.differ) == 0 && t.wantsAll(diff) {
 		return diff
@@ -151,19 +156,9 @@ func (t *track) pending(v Variant, goal *snapshot.Set) *snapshot.Change {
 			c.Changed = append(c.Changed, e)
 		}
 	}
-	slices.SortFunc(c.Changed, func(a, b *snapshot.Entry) int { return compare(a.Name, b.Name) })
+	slices.SortFunc(c.Changed, func(a, b *snapshot.Entry) int { return strings.Compare(a.Name, b.Name) })
 	slices.Sort(c.Removed)
 	return c
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // wantsAll reports whether the client wants every name of c.
