@@ -46,7 +46,8 @@ for image in $(echo "$images" | sort -u); do
   }
 done
 
-echo "compose-test: building the images" >&2
 # One after the other: the second finds the stages of the first in the cache.
-for service in l4xds backends; do docker compose build "$service"; done
+for service in l4xds backends; do
+  scripts/step.sh "building the image of $service" docker compose build "$service"
+done
 go test -tags compose -count=1 -v ./deploy/compose

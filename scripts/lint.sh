@@ -8,11 +8,10 @@ cd "$(dirname "$0")/.."
 version=v2.15.0
 bin=$PWD/.cache/bin/golangci-lint-$version
 if [ ! -x "$bin" ]; then
-  echo "lint: building golangci-lint $version" >&2
   mkdir -p .cache/bin
   part=$(mktemp -d "$bin.XXXXXX")
-  GOBIN=$part CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' \
-    "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
+  scripts/step.sh "building golangci-lint $version" env GOBIN="$part" CGO_ENABLED=0 \
+    go install -trimpath -ldflags '-s -w' "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version" >&2
   mv "$part/golangci-lint" "$bin"
   rmdir "$part"
 fi

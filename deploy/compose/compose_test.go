@@ -75,8 +75,11 @@ func up(t *testing.T, root string) {
 			t.Log(compose(t, root, "logs", "--no-color", "--tail", "50"))
 		}
 		compose(t, root, "down", "--volumes", "--remove-orphans")
-		if left := docker(t, root, "ps", "--all", "--quiet", "--filter", "label=com.docker.compose.project=l4xds"); left != "" {
-			t.Errorf("containers left after down: %s", left)
+		ours := []string{"--quiet", "--filter", "label=com.docker.compose.project=l4xds"}
+		left := docker(t, root, append([]string{"ps", "--all"}, ours...)...) +
+			docker(t, root, append([]string{"network", "ls"}, ours...)...)
+		if left != "" {
+			t.Errorf("containers or networks left after down: %s", left)
 		}
 	})
 	start := time.Now()
