@@ -68,7 +68,9 @@ type stream struct {
 	incoming chan *message
 	failed   chan error // of the receiver or the sender; the first one ends the stream
 	outbox   chan *frame
-	// sendingSince is when the message that is being sent was begun, in Unix nanoseconds; 0 means none is.
+	// unsent counts the responses that are not written yet, in the outbox or on their way. sendingSince is when the one on
+	// its way was begun, in Unix nanoseconds; 0 means none is.
+	unsent       atomic.Int32
 	sendingSince atomic.Int64
 	wake         *time.Timer
 }
@@ -116,7 +118,7 @@ func address(ctx context.Context) string {
 	return ""
 }
 
-// receive hands each message to the owner.
+// receive hands each message to the owner, and tells it when there will be no more.
 func (st *stream) receive(receive func() (*message, error)) {
 	for {
 		m, err := receive()
@@ -127,6 +129,7 @@ func (st *stream) receive(receive func() (*message, error)) {
 		select {
 		case st.incoming <- m:
 		case <-st.transport.Context().Done():
+			st.failed <- st.transport.Context().Err() // the owner waits for this if it has not ended itself
 			return
 		}
 	}
@@ -141,6 +144,7 @@ func (st *stream) send() {
 			return
 		}
 		st.sendingSince.Store(0)
+		st.unsent.Add(-1)
 	}
 }
 
@@ -184,7 +188,7 @@ func (st *stream) run() (reason string, err error) {
 
 // clientError is what the handler returns when the client ended the stream.
 func clientError(err error) error {
-	if errors.Is(err, io.EOF) || status.Code(err) == codes.Canceled {
+	if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled {
 		return nil
 	}
 	return err
@@ -237,6 +241,7 @@ func (st *stream) step(ev event) (reason string, err error) {
 	fx := st.session.step(now, ev)
 	st.note(fx)
 	for _, s := range fx.sends {
+		st.unsent.Add(1)
 		select {
 		case st.outbox <- newFrame(st.state.Variant, s, st.identifier()):
 		default:
@@ -260,9 +265,12 @@ func (st *stream) identifier() string {
 
 // wakeBy sets the timer for the session, and for a message that is being sent.
 func (st *stream) wakeBy(now, due time.Time) {
-	if since := st.sendingSince.Load(); since != 0 || len(st.outbox) > 0 {
-		stuck := now.Add(sendTimeout)
-		if due.IsZero() || stuck.Before(due) {
+	if st.unsent.Load() > 0 {
+		began := now
+		if since := st.sendingSince.Load(); since != 0 {
+			began = time.Unix(0, since)
+		}
+		if stuck := began.Add(sendTimeout); due.IsZero() || stuck.Before(due) {
 			due = stuck
 		}
 	}
