@@ -5,32 +5,57 @@ import (
 	"strconv"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/l4xds/l4xds/pkg/config"
 )
 
-// nodeOf is what selectors can ask of an Envoy's node.
-func nodeOf(n *corev3.Node) config.Node {
+// maxNodeBytes is how much a node may say of itself, once as it is encoded and once as [nodeOf] writes it. It bounds what
+// one request can make the server hold: a few megabytes of nested keys, each written in full, would be gigabytes.
+const maxNodeBytes = 256 << 10
+
+var errNodeTooLarge = fmt.Errorf("node is too large; its id, cluster, locality and metadata may have %d KiB", maxNodeBytes>>10)
+
+// nodeOf is what selectors can ask of an Envoy's node. An error means that there is too much of it.
+func nodeOf(n *corev3.Node) (config.Node, error) {
 	node := config.Node{ID: n.GetId(), Cluster: n.GetCluster(), Zone: n.GetLocality().GetZone(), Metadata: map[string]string{}}
-	flatten(node.Metadata, "", n.GetMetadata())
-	return node
+	if proto.Size(n) > maxNodeBytes {
+		return config.Node{}, errNodeTooLarge
+	}
+	f := flattener{flat: node.Metadata, left: maxNodeBytes}
+	if !f.flatten("", n.GetMetadata()) {
+		return config.Node{}, errNodeTooLarge
+	}
+	return node, nil
 }
 
-// flatten writes the scalar values of s into flat, nested keys joined by dots.
-func flatten(flat map[string]string, prefix string, s *structpb.Struct) {
+// flattener writes nested maps as one, as long as there are bytes left for the keys.
+type flattener struct {
+	flat map[string]string
+	left int
+}
+
+// flatten writes the scalar values of s, nested keys joined by dots. It reports whether there was room for all.
+func (f *flattener) flatten(prefix string, s *structpb.Struct) bool {
 	for key, value := range s.GetFields() {
+		if f.left -= len(prefix) + len(key); f.left < 0 {
+			return false
+		}
 		switch v := value.GetKind().(type) {
 		case *structpb.Value_StringValue:
-			flat[prefix+key] = v.StringValue
+			f.flat[prefix+key] = v.StringValue
 		case *structpb.Value_BoolValue:
-			flat[prefix+key] = strconv.FormatBool(v.BoolValue)
+			f.flat[prefix+key] = strconv.FormatBool(v.BoolValue)
 		case *structpb.Value_NumberValue:
-			flat[prefix+key] = strconv.FormatFloat(v.NumberValue, 'f', -1, 64)
+			f.flat[prefix+key] = strconv.FormatFloat(v.NumberValue, 'f', -1, 64)
 		case *structpb.Value_StructValue:
-			flatten(flat, prefix+key+".", v.StructValue)
+			if !f.flatten(prefix+key+".", v.StructValue) {
+				return false
+			}
 		}
 	}
+	return true
 }
 
 // envoyVersion is the version that a node says it runs, "1.40.0"; empty if it does not say.

@@ -214,8 +214,12 @@ func (st *stream) identify(n *corev3.Node, g *snapshot.Generation) error {
 	case st.session == nil && n.GetId() == "":
 		return status.Error(codes.InvalidArgument, "node.id is missing in the first request of the stream")
 	case st.session == nil:
-		st.node = identity(n)
-		st.state.Node, st.state.EnvoyVersion = nodeOf(n), envoyVersion(n)
+		id := identity(n)
+		node, err := nodeOf(id)
+		if err != nil {
+			return status.Error(codes.InvalidArgument, err.Error())
+		}
+		st.node, st.state.Node, st.state.EnvoyVersion = id, node, envoyVersion(n)
 		st.session = newSession(st.state.Variant, st.state.Node)
 		if g != nil {
 			st.session.aim(g)
