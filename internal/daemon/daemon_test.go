@@ -19,8 +19,10 @@ import (
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/l4xds/l4xds/internal/status"
 	"github.com/l4xds/l4xds/internal/watch"
@@ -376,6 +378,26 @@ func TestOpenStreamsDoNotHoldUpTheEnd(t *testing.T) {
 	}
 	if took := time.Since(begun); took > long/2 {
 		t.Errorf("the end took %s with a shutdown time of 100ms", took)
+	}
+}
+
+// Discovery streams never end by themselves, so that a graceful stop has to end them.
+func TestStreamsAreEnded(t *testing.T) {
+	r := newRig(t)
+	r.write(r.file, conf(1001))
+	r.start(func(o *Options) { o.ShutdownTime = 10 * long })
+	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(r.dial()).DeltaAggregatedResources(t.Context())
+	r.must(err)
+	r.must(stream.Send(&discoveryv3.DeltaDiscoveryRequest{
+		Node: &corev3.Node{Id: "n", Cluster: "c"}, TypeUrl: resourcev3.ClusterType,
+	}))
+	_, err = stream.Recv()
+	r.must(err)
+	if err := r.stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if _, err := stream.Recv(); grpcstatus.Code(err) != codes.Unavailable {
+		t.Errorf("the stream ended with %v, want %v, so that the Envoy comes back", err, codes.Unavailable)
 	}
 }
 

@@ -1,18 +1,25 @@
 package daemon
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/l4xds/l4xds/internal/status"
+	"github.com/l4xds/l4xds/internal/watch"
 	"github.com/l4xds/l4xds/pkg/config"
+	"github.com/l4xds/l4xds/pkg/snapshot"
 )
 
 func TestABadEditKeepsTheLastGood(t *testing.T) {
@@ -198,6 +205,29 @@ func TestAStormOfHangups(t *testing.T) {
 	if got := r.config().Generation; got > 2 {
 		t.Errorf("generation %d after one edit, want 2", got)
 	}
+}
+
+// An idle loop is alive all the same.
+func TestTheLoopTicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.write(r.file, conf(1001))
+		registry := prometheus.NewRegistry()
+		loop := &reloader{
+			paths: []string{r.file}, store: snapshot.NewStore(), model: status.New(status.Build{}, registry),
+			watcher: watch.New(watch.Options{Registerer: registry}), serving: func() {}, compile: Compile,
+			log: slog.New(slog.DiscardHandler),
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- loop.run(ctx) }()
+		time.Sleep(time.Hour)
+		if err := loop.model.Alive(); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		r.must(<-done)
+	})
 }
 
 func TestWarningsAreSaidToo(t *testing.T) {

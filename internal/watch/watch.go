@@ -71,7 +71,10 @@ type Watcher struct {
 	metrics metrics
 	hints   chan Hint
 	targets chan Targets
-	notify  func() (*fsnotify.Watcher, error) // fsnotify's own, but in tests
+
+	// The two questions to the system, which tests answer themselves.
+	notify func() (*fsnotify.Watcher, error)
+	remote func(path string) bool
 }
 
 // New returns a watcher that does nothing until it runs.
@@ -82,6 +85,7 @@ func New(o Options) *Watcher {
 		hints:   make(chan Hint, 1),
 		targets: make(chan Targets, 1),
 		notify:  fsnotify.NewWatcher,
+		remote:  remote,
 	}
 }
 
@@ -178,7 +182,7 @@ func (w *Watcher) interval(mode Mode, paths []string) time.Duration {
 	switch {
 	case mode == Events:
 		return 0
-	case slices.ContainsFunc(paths, remote):
+	case slices.ContainsFunc(paths, w.remote):
 		return min(remotePoll, w.options.PollInterval)
 	default:
 		return w.options.PollInterval

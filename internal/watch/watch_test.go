@@ -239,6 +239,43 @@ func TestWhatCannotBeWatchedIsSaidOnce(t *testing.T) {
 	}
 }
 
+func TestWhatWorkedInBetweenIsSaidAgain(t *testing.T) {
+	link, directory := t.TempDir()+"/link", t.TempDir()
+	mkdir(t, directory+"/x")
+	w, l := running(t, Options{Mode: Auto, PollInterval: time.Hour})
+	for _, target := range []string{"/dev/null", directory, "/dev/null"} {
+		_ = os.Remove(link) // the first one is not there yet
+		symlink(t, target, link)
+		w.Arm(Targets{Paths: []string{link + "/x", t.TempDir()}})
+		wantHint(t, w, Due)
+	}
+	if got := strings.Count(l.String(), "cannot be watched"); got != 2 {
+		t.Errorf("%d messages, want one before and one after it could be watched:\n%s", got, l)
+	}
+}
+
+func TestRemoteFilesArePolledMoreOften(t *testing.T) {
+	tests := []struct {
+		mode     Mode
+		interval time.Duration
+		path     string
+		want     time.Duration
+	}{
+		{Auto, 5 * time.Second, "/local", 5 * time.Second},
+		{Auto, 5 * time.Second, "/remote", time.Second},
+		{Poll, 5 * time.Second, "/remote", time.Second},
+		{Poll, 100 * time.Millisecond, "/remote", 100 * time.Millisecond},
+		{Events, 5 * time.Second, "/remote", 0},
+	}
+	for _, test := range tests {
+		w, _ := inert(Options{PollInterval: test.interval})
+		w.remote = func(path string) bool { return path == "/remote" }
+		if got := w.interval(test.mode, []string{"/other", test.path}); got != test.want {
+			t.Errorf("%s of %s every %s: polls every %s, want %s", test.mode, test.path, test.interval, got, test.want)
+		}
+	}
+}
+
 func TestLostEventsAreAReasonToLook(t *testing.T) {
 	w, l := inert(Options{Mode: Auto, PollInterval: time.Hour})
 	notify, err := fsnotify.NewWatcher()
