@@ -240,15 +240,21 @@ func TestWhatCannotBeWatchedIsSaidOnce(t *testing.T) {
 }
 
 func TestWhatWorkedInBetweenIsSaidAgain(t *testing.T) {
-	link, directory := t.TempDir()+"/link", t.TempDir()
-	mkdir(t, directory+"/x")
+	parent := t.TempDir() + "/parent"
 	w, l := running(t, Options{Mode: Auto, PollInterval: time.Hour})
-	for _, target := range []string{"/dev/null", directory, "/dev/null"} {
-		_ = os.Remove(link) // the first one is not there yet
-		symlink(t, target, link)
-		w.Arm(Targets{Paths: []string{link + "/x", t.TempDir()}})
+	again := func() {
+		w.Arm(Targets{Paths: []string{parent + "/x", t.TempDir()}})
 		wantHint(t, w, Due)
 	}
+	write(t, parent, "a file has no directories")
+	again()
+	must(t, os.Remove(parent))
+	must(t, os.MkdirAll(parent+"/x", 0o700))
+	again()
+	must(t, os.RemoveAll(parent))
+	wantHint(t, w, Quiet)
+	write(t, parent, "a file again")
+	again()
 	if got := strings.Count(l.String(), "cannot be watched"); got != 2 {
 		t.Errorf("%d messages, want one before and one after it could be watched:\n%s", got, l)
 	}
