@@ -245,13 +245,42 @@ func (f *fleet) dial(listener string) *echo.Conn {
 	return conn
 }
 
+// session is a UDP client that has had its first answer.
+type session struct {
+	*echo.Session
+	first echo.Answer
+}
+
 // session opens a UDP session through the listener, which ends with the test.
-func (f *fleet) session(listener string) *echo.Session {
+func (f *fleet) session(listener string) *session {
 	f.t.Helper()
-	session, err := echo.OpenSession(f.ctx, f.addr(listener))
+	client, err := echo.OpenSession(f.ctx, f.addr(listener))
 	f.must(err)
-	f.Keep(session)
-	return session
+	f.Keep(client)
+	first, err := client.Ask("hello", 5*time.Second)
+	f.must(err)
+	return &session{Session: client, first: first}
+}
+
+// sessionAt is a new session that has reached the backend, however many tries that takes.
+func (f *fleet) sessionAt(listener, backend string) *session {
+	f.t.Helper()
+	var s *session
+	f.until(func(context.Context) error {
+		s = f.session(listener)
+		return same(s.first.Backend, backend)
+	})
+	return s
+}
+
+// wantUnmoved wants the session answered as at first: by the same backend, which sees the same address.
+func (s *session) wantUnmoved(f *fleet) {
+	f.t.Helper()
+	now, err := s.Ask("hello", 5*time.Second)
+	f.must(err)
+	if now.Backend != s.first.Backend || now.Source != s.first.Source {
+		f.t.Errorf("a session moved from %s at %s to %s at %s", s.first.Source, s.first.Backend, now.Source, now.Backend)
+	}
 }
 
 // wantTCP waits until a new connection through the listener reaches the backend and carries bytes both ways.

@@ -89,8 +89,7 @@ type longLoad struct {
 
 // talk is one UDP session that sends without waiting for answers.
 type talk struct {
-	session        *echo.Session
-	first          echo.Answer // where it went at first
+	*session
 	sent, received int
 	moves          int // how often another upstream address answered than before
 }
@@ -118,9 +117,7 @@ func (f *fleet) openLoad(listener string, conns, sessions int) *longLoad {
 		load.conns = append(load.conns, f.dial(listener))
 	}
 	for range sessions {
-		t := &talk{session: f.session(listener)}
-		t.first = f.ask(t.session)
-		load.sessions = append(load.sessions, t)
+		load.sessions = append(load.sessions, &talk{session: f.session(listener)})
 	}
 	for _, conn := range load.conns {
 		load.done.Go(func() { load.keepAsking(ctx, conn) })
@@ -144,7 +141,7 @@ func (l *longLoad) keepAsking(ctx context.Context, conn *echo.Conn) {
 
 func (t *talk) send(ctx context.Context) {
 	for ; ctx.Err() == nil; time.Sleep(talkEvery) {
-		if t.session.Send(strconv.Itoa(t.sent)) == nil {
+		if t.Send(strconv.Itoa(t.sent)) == nil {
 			t.sent++
 		}
 	}
@@ -155,7 +152,7 @@ func (t *talk) receive(ctx context.Context) {
 	last := t.first
 	for {
 		deadline := time.Now().Add(lateness)
-		answer, err := t.session.Receive(deadline)
+		answer, err := t.Receive(deadline)
 		switch {
 		case err == nil:
 			t.received++

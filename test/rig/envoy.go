@@ -81,9 +81,9 @@ func (e *Envoy) Start() error {
 	if err != nil {
 		return err
 	}
-	// Short drains: a test that removes a listener wants its port back.
+	// Short drains: a test that removes a listener wants its port back. Short flushes: it also wants to read the log.
 	e.Process, err = e.rig.Start(e.name, bin, "-c", e.bootstrap, "--concurrency", "2", "--use-dynamic-base-id",
-		"--drain-time-s", "1", "--log-level", "warning")
+		"--drain-time-s", "1", "--file-flush-interval-msec", "100", "--log-level", "warning")
 	return err
 }
 
