@@ -90,7 +90,7 @@ func trusted(h watch.Hint) trust {
 // start is the first look. Bad content is no reason to end: the next save may mend it.
 func (r *reloader) start() error {
 	r.source = config.NewSource()
-	messages := r.judge(certain)
+	messages := r.judge(time.Now(), certain)
 	if i := slices.IndexFunc(messages, config.IsMissing); i >= 0 && !r.waitForConfig {
 		return fmt.Errorf("%s; --wait-for-config waits for it", messages[i])
 	}
@@ -110,19 +110,20 @@ func (r *reloader) lookOnDemand() {
 
 // look reads the files again, and reports whether there was anything new in them.
 func (r *reloader) look(t trust) bool {
+	began := time.Now()
 	r.source = r.source.Again()
 	if r.source.Sum() == r.patience.judged {
 		r.patience = patience{judged: r.patience.judged}
 		r.arm()
 		return false
 	}
-	r.judge(t)
+	r.judge(began, t)
 	return true
 }
 
-// judge takes the content of the latest look down the whole way, and puts it in force or reports it if it is settled.
-func (r *reloader) judge(t trust) config.Diagnostics {
-	began := time.Now()
+// judge takes the content of the latest look, which began then, down the whole way, and puts it in force or reports it
+// if it is settled. It returns all messages, also those of content that has to wait.
+func (r *reloader) judge(began time.Time, t trust) config.Diagnostics {
 	next, messages, err := r.compile(r.source, r.inForce, r.paths...)
 	r.mounted = mountedFiles(messages)
 	defer r.arm() // after the work: nobody waits for it
@@ -166,7 +167,7 @@ func (r *reloader) applied(began time.Time, messages config.Diagnostics, next *C
 		Result: status.Applied, Began: began, Generation: next.Generation, Messages: messages,
 	})
 	r.store.Publish(next.Generation)
-	took := time.Since(began)
+	took := time.Since(began).Round(time.Microsecond).String()
 	r.serving()
 	r.say(messages)
 	r.log.Info("configuration applied",
