@@ -28,7 +28,7 @@ type Backend struct {
 	// Default: 5s; three lost SYN packets are forgiven, and a dead host costs no more.
 	// Envoy: envoy.config.cluster.v3.Cluster.connect_timeout
 	ConnectTimeout Duration `yaml:"timeouts.connect" default:"5s" range:"1ms..8760h" only:"tcp"`
-	// Keepalive is that of the connections to the endpoints; `none` turns it off. A listener has its own.
+	// Keepalive is TCP keepalive on the connections to the endpoints; `none` turns it off. A listener has its own.
 	// Default: on, for idle connections are kept, and those whose server is gone must be found.
 	// Envoy: envoy.config.cluster.v3.Cluster.upstream_connection_options
 	Keepalive *Keepalive `yaml:"keepalive" default:"on" only:"tcp"`

@@ -33,9 +33,10 @@ type Listener struct {
 	// UDP has exactly one, TCP at least one.
 	Routes []*Route
 
-	// Timeouts end connections and sessions on which nothing happens.
+	// Timeouts are how long things may take.
+	// Envoy: what its keys become.
 	Timeouts ListenerTimeouts `yaml:"timeouts"`
-	// Keepalive is that of the connections from the clients; `none` turns it off. A backend has its own.
+	// Keepalive is TCP keepalive on the connections from the clients; `none` turns it off. A backend has its own.
 	// Default: on, for idle connections are kept, and those whose client is gone must be found.
 	// Envoy: envoy.config.listener.v3.Listener.tcp_keepalive
 	Keepalive *Keepalive `yaml:"keepalive" default:"on" only:"tcp"`

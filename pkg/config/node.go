@@ -17,16 +17,16 @@ type Selector struct {
 
 // Term is one group's conditions, all of which must fit; an empty condition fits every node.
 type Term struct {
-	// ID is the node's id; `*` stands for any text, also none.
+	// ID is the id of the node; `*` stands for any text, also none.
 	// Envoy: envoy.config.core.v3.Node.id, as the Envoy gives it
 	ID string `yaml:"id"`
-	// Cluster is the node's cluster.
+	// Cluster is the cluster of the node.
 	// Envoy: envoy.config.core.v3.Node.cluster, as the Envoy gives it
 	Cluster string `yaml:"cluster"`
 	// Metadata are values of the node's metadata, as texts; `site.rack` is the key rack inside of site.
 	// Envoy: envoy.config.core.v3.Node.metadata, as the Envoy gives it
 	Metadata map[string]string `yaml:"metadata"`
-	// Zone is that of the node's locality.
+	// Zone is the zone in the locality of the node.
 	// Envoy: envoy.config.core.v3.Node.locality.zone, as the Envoy gives it
 	Zone string `yaml:"zone"`
 }

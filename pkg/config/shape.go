@@ -41,7 +41,7 @@ type key struct {
 	field reflect.StructField
 	// path leads to the field, from the struct of the outermost shape.
 	path []int
-	// table holds the keys inside of this one, where they fill the same struct. Then there is no field.
+	// table holds the keys inside of this one, where they fill the same struct. The field, if any, is then for its comment.
 	table *shape
 
 	fallback, fallbackUDP string
@@ -83,11 +83,11 @@ func (s *shape) collect(t reflect.Type, path []int, without string) {
 			s.collect(f.Type, at, f.Tag.Get("without"))
 		case name == "" || name == without:
 		case isTable(f.Type):
-			s.inner(name).collect(f.Type, at, "")
+			s.inner(name, t, f).collect(f.Type, at, "")
 		default:
 			owner, last := s, name
 			if first, rest, nested := strings.Cut(name, "."); nested {
-				owner, last = s.inner(first), rest
+				owner, last = s.inner(first, nil, reflect.StructField{}), rest
 			}
 			owner.add(newKey(last, t, f, at), option == "main")
 		}
@@ -99,11 +99,12 @@ func isTable(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(formedType)
 }
 
-// inner is the shape behind a key that has no field of its own.
-func (s *shape) inner(name string) *shape {
+// inner is the shape behind a key whose own keys fill the same struct. It may be declared as a field, or only by names
+// with dots.
+func (s *shape) inner(name string, owner reflect.Type, f reflect.StructField) *shape {
 	k, ok := s.index[name]
 	if !ok {
-		k = &key{name: name, table: newShape(s.typ)}
+		k = &key{name: name, owner: owner, field: f, table: newShape(s.typ)}
 		s.add(k, false)
 	}
 	return k.table

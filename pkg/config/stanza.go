@@ -12,29 +12,33 @@ import (
 
 // file is the whole of what may be written.
 type file struct {
-	// Version is that of this language; there is one so far.
+	// Version is the version of this language; there is one so far.
 	// Default: 1.
 	// Envoy: nothing; it is for the reader.
 	Version int `yaml:"version" default:"1" range:"1..1"`
-	// Listeners say by name where the Envoys listen, and where what arrives there goes.
+	// Listeners are the stanzas that say where the Envoys listen, and where what arrives there goes.
 	// Envoy: envoy.config.listener.v3.Listener, one for each address
 	Listeners map[string]stanza `yaml:"listeners"`
 	// Backends are the sets of endpoints that are shared by name, or need more than a list of addresses.
 	// Envoy: envoy.config.cluster.v3.Cluster
 	Backends map[string]Backend `yaml:"backends"`
-	// Groups name sets of Envoys, for `nodes`. All conditions of a group must fit.
+	// Groups are sets of Envoys by name, for `nodes`.
 	// Envoy: nothing; l4xds decides by them what an Envoy is given.
 	Groups map[string]Term `yaml:"groups"`
-	// Defaults are for all listeners and all backends, inline ones too, that do not say otherwise. Maps merge key by key,
-	// and what does not apply to a protocol is left out there.
-	// Envoy: what the keys in it become.
+	// Defaults are values for all listeners and all backends, inline ones too, that do not say otherwise. What does not
+	// apply to a protocol is left out there.
+	// Envoy: what its keys become.
 	Defaults defaults `yaml:"defaults"`
 }
 
 // defaults are for all listeners and all backends that do not say otherwise.
 type defaults struct {
+	// Listeners are the values for all listeners.
+	// Envoy: what its keys become.
 	Listeners listenerDefaults `yaml:"listeners"`
-	Backends  backendDefaults  `yaml:"backends"`
+	// Backends are the values for all backends.
+	// Envoy: what its keys become.
+	Backends backendDefaults `yaml:"backends"`
 }
 
 // listenerDefaults are the keys of a listener that can have a value for all.
@@ -56,10 +60,10 @@ type stanza struct {
 	// TCP is where it listens for connections: a port, `address:port`, `"[v6]:port"`, a range of ports (also after an
 	// address), `unix:/path`, or a list of these; or a map with the address and what holds for TCP alone.
 	// Envoy: envoy.config.listener.v3.Listener.address
-	TCP addresses `yaml:"tcp"`
+	TCP listen `yaml:"tcp"`
 	// UDP is where it listens for datagrams; written like `tcp`, but for unix sockets.
 	// Envoy: envoy.config.listener.v3.Listener.address and udp_listener_config
-	UDP          addresses `yaml:"udp"`
+	UDP          listen `yaml:"udp"`
 	listenerKeys `yaml:",inline"`
 }
 
@@ -124,6 +128,12 @@ func (m *fileMode) decode(d *decoder, v *value) {
 	}
 	m.FileMode = fs.FileMode(n)
 }
+
+// listen is `tcp:` or `udp:`, short or long.
+type listen struct{}
+
+// decode does nothing: each protocol of a stanza is read on its own, in its long form.
+func (*listen) decode(*decoder, *value) {}
 
 // addresses are the elements of `tcp:` or `udp:`.
 type addresses []bound
@@ -224,24 +234,29 @@ func (t *Term) decode(d *decoder, v *value) {
 type endpointForm struct {
 	// Address is what the short form would be.
 	// Envoy: envoy.config.endpoint.v3.Endpoint.address
-	Address  string `yaml:"address,main" required:"true"`
+	Address  endpointAddress `yaml:"address,main" required:"true"`
 	Endpoint `yaml:",inline"`
+}
+
+// endpointAddress is where an endpoint is.
+type endpointAddress struct{ Endpoint }
+
+func (a *endpointAddress) decode(d *decoder, v *value) {
+	text, ok := d.text(v)
+	if !ok {
+		return
+	}
+	var err error
+	if a.Endpoint, err = parseEndpoint(text); err != nil {
+		d.wrong(v, err)
+	}
 }
 
 func (e *Endpoint) decode(d *decoder, v *value) {
 	var form endpointForm
-	long := shapeOf(reflect.TypeOf(form)).long(v)
-	d.mapping(long, &form)
-	*e = form.Endpoint
-	if form.Address == "" {
-		return
-	}
-	parsed, err := parseEndpoint(form.Address)
-	if err != nil {
-		d.wrong(long.get("address"), err)
-	}
-	parsed.Weight = e.Weight
-	*e = parsed
+	d.mapping(shapeOf(reflect.TypeOf(form)).long(v), &form)
+	*e = form.Address.Endpoint
+	e.Weight = form.Weight
 }
 
 func (f *Fields) decode(d *decoder, v *value) {

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+
+	_ "embed"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+// The parts of the reference that no declaration tells.
+var (
+	//go:embed reference_head.md
+	referenceHead string
+	//go:embed reference_tail.md
+	referenceTail string
+)
+
+// section is one map of the file, with the path under which the reader finds it.
+type section struct {
+	title, intro string
+	spec         *config.Spec
+}
+
+// referenceWriter writes the keys of all maps, each map once.
+type referenceWriter struct {
+	bytes.Buffer
+	docs comments
+	// seen are the maps that were written or wait.
+	seen map[string]bool
+	wait []section
+}
+
+// titles are the headings of maps, and what stands above their keys.
+var titles = map[string]section{
+	"":           {title: "File"},
+	"listener":   {title: "Listener", intro: "An entry of `listeners`. The name is for people: it is the prefix of the statistics, and stands in logs and messages. A stanza with `tcp` and `udp` is one listener on each; a key must then hold for both, and what is for one of them stands in that protocol's long form."},
+	"protocol":   {title: "Long form of tcp and udp", intro: "`tcp: {address: 53, timeouts: {idle: 1h}}`. It takes the keys of a listener, for this protocol alone; they win over those of the stanza. A backend of its own is then named `LISTENER/tcp` or `LISTENER/udp`."},
+	"backend":    {title: "Backend", intro: "An entry of `backends`, or what stands inline in `to`. `balance`, `check` and `timeouts: {connect: …}` may also stand on a listener whose `to` is inline; next to a backend's name they are an error that points to the backend."},
+	"endpoint":   {title: "Endpoint", intro: "The long form of an endpoint."},
+	"check":      {title: "Check"},
+	"keepalive":  {title: "Keepalive", intro: "`keepalive: 30s` is `keepalive: {idle: 30s}`; `keepalive: none` turns it off."},
+	"access_log": {title: "Access log", intro: "`access_log: stdout` is `access_log: {file: stdout}`."},
+	"group":      {title: "Group", intro: "An entry of `groups`, or what stands in place of its name in `nodes`. All of its conditions must fit, and there is one at least."},
+}
+
+// writeReference is the reference of the file.
+func writeReference(spec *config.Spec, docs comments) []byte {
+	w := &referenceWriter{docs: docs, seen: map[string]bool{}}
+	w.WriteString(strings.TrimSpace(referenceHead) + "\n\n")
+	w.queue(spec)
+	for len(w.wait) > 0 {
+		next := w.wait[0]
+		w.wait = w.wait[1:]
+		w.section(next)
+	}
+	w.WriteString(strings.TrimSpace(referenceTail) + "\n\n")
+	w.messages()
+	return w.Bytes()
+}
+
+// queue notes the maps with names that stand in s.
+func (w *referenceWriter) queue(s *config.Spec) {
+	if s == nil {
+		return
+	}
+	if s.Keys != nil && !w.seen[s.Name] && (s.Name != "" || len(w.seen) == 0) {
+		w.seen[s.Name] = true
+		next := titles[s.Name]
+		next.spec = s
+		w.wait = append(w.wait, next)
+		return
+	}
+	w.queue(s.Items)
+	w.queue(s.Values)
+	for _, form := range s.AnyOf {
+		w.queue(form)
+	}
+}
+
+func (w *referenceWriter) section(s section) {
+	fmt.Fprintf(w, "## %s\n\n", s.title)
+	if s.intro != "" {
+		fmt.Fprintf(w, "%s\n\n", s.intro)
+	}
+	w.keys("", s.spec)
+}
+
+// keys writes the keys of a map; prefix is the way to it within the section.
+func (w *referenceWriter) keys(prefix string, s *config.Spec) {
+	for _, k := range s.Keys {
+		if k.Spec.Name == "" && k.Spec.Keys != nil && k.Name != "defaults" {
+			w.keys(prefix+k.Name+".", k.Spec)
+			continue
+		}
+		w.key(prefix, k)
+		w.queue(k.Spec)
+	}
+}
+
+func (w *referenceWriter) key(prefix string, k config.KeySpec) {
+	doc := w.docs[k.Owner+"."+k.Field]
+	fmt.Fprintf(w, "### `%s%s`\n\n%s\n\n", prefix, k.Name, doc.text)
+	fmt.Fprintf(w, "- Written as: %s.\n", say(k.Spec))
+	switch {
+	case doc.fallback != "":
+		fmt.Fprintf(w, "- Default: %s\n", doc.fallback)
+	case k.Required:
+		fmt.Fprintf(w, "- Required.\n")
+	}
+	if k.Only != "" {
+		fmt.Fprintf(w, "- %s only. On a listener of the other protocol it is an error; in `defaults` it is left out there.\n",
+			strings.ToUpper(string(k.Only)))
+	}
+	fmt.Fprintf(w, "- Envoy: %s\n\n", envoyPath.ReplaceAllString(doc.envoy, "`$0`"))
+}
+
+// envoyPath is a message or a field of Envoy's API.
+var envoyPath = regexp.MustCompile(`envoy\.[A-Za-z0-9_.]*[A-Za-z0-9_]`)
+
+// say is a spec in words.
+func say(s *config.Spec) string {
+	switch {
+	case s.AnyOf != nil:
+		forms := make([]string, len(s.AnyOf))
+		for i, form := range s.AnyOf {
+			forms[i] = say(form)
+		}
+		return strings.Join(forms, "; or ")
+	case s.Name != "":
+		title := titles[s.Name].title
+		return fmt.Sprintf("a map, see [%s](#%s)", title, strings.ReplaceAll(strings.ToLower(title), " ", "-"))
+	case s.Say != "" && s.Values != nil && s.Values.Name != "":
+		return s.Say + ": " + say(s.Values)
+	case s.Say != "":
+		return s.Say
+	case s.Keys != nil:
+		return "`" + sketch(s) + "`"
+	}
+	return "`" + strings.Join(s.Words, "`, `") + "`"
+}
+
+// sketch is a map with its keys, and those of the maps in it.
+func sketch(s *config.Spec) string {
+	var keys []string
+	for _, k := range s.Keys {
+		if k.Spec.Name == "" && k.Spec.Keys != nil {
+			keys = append(keys, k.Name+": "+sketch(k.Spec))
+		} else {
+			keys = append(keys, k.Name)
+		}
+	}
+	return "{" + strings.Join(keys, ", ") + "}"
+}
+
+func (w *referenceWriter) messages() {
+	w.WriteString("## Messages\n\nEvery message ends with its id. Ids are stable; search for them here.\n\n| id | what it is about |\n| --- | --- |\n")
+	for _, m := range config.Messages {
+		fmt.Fprintf(w, "| %s | %s |\n", m.ID, strings.ReplaceAll(m.About, "|", "\\|"))
+	}
+}
