@@ -35,6 +35,9 @@ func (d *decoder) mapping(v *value, into any) {
 	s := shapeOf(root.Type())
 	root.Set(d.template(s))
 	d.table(s, v, root)
+	if c, ok := into.(checked); ok && v.kind == mapping {
+		c.check(d, v)
+	}
 }
 
 // template is a struct of s with every default set.
