@@ -81,7 +81,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		newServe(), newValidate(), newRender(), newBootstrap(), newProbe(), newInit(), newVersion(),
+		newServe(), newValidate(), newRender(), newBootstrap(), newProbe(), newInit(), newSchema(), newVersion(),
 	)
 	return root
 }

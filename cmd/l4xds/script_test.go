@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 func TestMain(m *testing.M) {
@@ -52,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"exits":  exits,
 			"ready":  ready,
 			"signal": signalDaemon,
+			"hold":   hold,
 		},
 	})
 }
@@ -102,6 +107,17 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s: never answered as wanted", args[0])
+}
+
+// hold opens a stream to the xDS address that does not end by itself, until the script ends.
+func hold(ts *testscript.TestScript, _ bool, _ []string) {
+	conn, err := grpc.NewClient(ts.Getenv("XDS"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	ts.Check(err)
+	ts.Defer(func() { _ = conn.Close() })
+	stream, err := healthv1.NewHealthClient(conn).Watch(context.Background(), &healthv1.HealthCheckRequest{})
+	ts.Check(err)
+	_, err = stream.Recv()
+	ts.Check(err)
 }
 
 // signalDaemon sends a signal to the program in the background: `signal TERM`.
