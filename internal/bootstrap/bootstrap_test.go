@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -198,9 +199,17 @@ func TestCheckWithoutEnvoy(t *testing.T) {
 }
 
 func TestCheckIsCancelled(t *testing.T) {
+	started := filepath.Join(t.TempDir(), "started")
+	if err := syscall.Mkfifo(started, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := Check(ctx, envoy(t, "sleep 60"), compile(t, twoGroups)); !errors.Is(err, context.Canceled) {
+	go func() {
+		_, _ = os.ReadFile(started) // until the script has written to it
+		cancel()
+	}()
+	script := "echo >" + started + "; exec sleep 60"
+	if err := Check(ctx, envoy(t, script), compile(t, twoGroups)); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 }

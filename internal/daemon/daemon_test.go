@@ -270,6 +270,27 @@ func TestATakenPortIsAnErrorOfNew(t *testing.T) {
 	}
 }
 
+func TestAFailedNewLeavesNoPortTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_ = free.Close()
+	if _, err := New(Options{XDS: free.Addr().String(), Admin: taken.Addr().String()}); err == nil {
+		t.Fatal("no error, though the admin address is taken")
+	}
+	again, err := net.Listen("tcp", free.Addr().String())
+	if err != nil {
+		t.Fatalf("the xDS address is still taken: %v", err)
+	}
+	_ = again.Close()
+}
+
 func TestAnOpenXDSAddressHasToBeAskedFor(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0"} {
 		_, err := New(Options{XDS: address, Admin: "127.0.0.1:0"})
