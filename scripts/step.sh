@@ -11,7 +11,7 @@ shift
 "$@" >"$log" 2>&1 &
 while kill -0 $! 2>/dev/null; do
   printf '.'
-  sleep 0.5
+  sleep 1
 done
 if wait $!; then
   echo ' done'
