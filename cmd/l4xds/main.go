@@ -59,8 +59,10 @@ type failure struct {
 	err  error
 }
 
+// Error implements error; people see the wrapped error only.
 func (f *failure) Error() string { return fmt.Sprintf("exit %d: %v", f.code, f.err) }
 
+// Unwrap is the error that is said, nil if everything has been said.
 func (f *failure) Unwrap() error { return f.err }
 
 // fail is the failure of a command that was called rightly. A nil error is no failure.

@@ -23,6 +23,7 @@ type PanicError struct {
 	Stack []byte
 }
 
+// Error implements error. The stack is left out.
 func (e *PanicError) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }
 
 // Compile takes the files at paths down the whole way, from their bytes to what would be served. Every reload runs it,

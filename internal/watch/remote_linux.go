@@ -8,7 +8,7 @@ func remote(path string) bool {
 	if err := unix.Statfs(path, &fs); err != nil {
 		return false
 	}
-	switch uint32(fs.Type) { //nolint:gosec // the type's width differs by architecture, its values do not
+	switch uint32(fs.Type) { // the width of the type differs by architecture
 	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC,
 		unix.V9FS_MAGIC, unix.AFS_SUPER_MAGIC, unix.CEPH_SUPER_MAGIC:
 		return true
