@@ -21,8 +21,8 @@ func wrongf(id id, format string, args ...any) error {
 
 // wrong says err, a [wrong], about v.
 func (r *report) wrong(v *value, err error) {
-	var w *wrong
-	if !errors.As(err, &w) {
+	w, ok := errors.AsType[*wrong](err)
+	if !ok {
 		panic(fmt.Sprintf("config: an error without an id: %v", err))
 	}
 	r.errorf(w.id, v, "%s", w.text)

@@ -8,6 +8,8 @@ type backend struct {
 	pair
 	// users are the mentions of it.
 	users []user
+	// broken is whether something is wrong with it.
+	broken bool
 }
 
 // user is one mention of a backend.
@@ -39,6 +41,8 @@ func (b *backend) userOn(p Protocol) user {
 // backend reads one of `backends:`. What it is used for is known by then, so that what has no effect can be said.
 func (l *loader) backend(b *backend) *Backend {
 	stanza := "backends." + b.key.text
+	before := len(l.report.list)
+	defer func() { b.broken = len(l.report.list) > before }()
 	if b.value.kind != mapping {
 		l.errorf(idKind, b.value, "%s where a map belongs; write it as {endpoints: [HOST:PORT]}", b.value.what())
 		return b.Backend

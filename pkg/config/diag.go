@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -48,14 +47,13 @@ func (d Diagnostic) String() string {
 
 // String is p as editors read it: "edge.yaml:14:10", without what is unknown.
 func (p Position) String() string {
-	s := p.File
-	for _, n := range []int{p.Line, p.Column} {
-		if n == 0 {
-			break
-		}
-		s += ":" + strconv.Itoa(n)
+	switch {
+	case p.Line == 0:
+		return p.File
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
 	}
-	return s
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
 // Diagnostics are all messages of one look at the files, sorted by place.

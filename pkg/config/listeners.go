@@ -6,10 +6,7 @@ import (
 	"strings"
 )
 
-var (
-	stanzaType   = reflect.TypeFor[stanza]()
-	protocolType = reflect.TypeFor[protocolForm]()
-)
+var protocolType = reflect.TypeFor[protocolForm]()
 
 // reading is one stanza of `listeners:` while it is read.
 type reading struct {
@@ -31,10 +28,11 @@ func (l *loader) stanza(p pair) []*Listener {
 	r := &reading{loader: l, pair: p, path: "listeners." + p.key.text, long: map[Protocol]*value{}, privates: map[privateKey]*Backend{}}
 	if p.value.kind != mapping {
 		l.errorf(idKind, p.value, "%s where a map belongs; write it as {tcp: 5432, to: 10.0.0.1:5432}", p.value.what())
+		l.skipped = true
 		return nil
 	}
 	r.divide()
-	if len(r.long) == 0 && !r.broken {
+	if len(r.long) == 0 {
 		r.noProtocol()
 	}
 	var made []*Listener
@@ -86,6 +84,10 @@ func (r *reading) protocols() protocols {
 
 // noProtocol says that the stanza listens nowhere, unless some misspelt key may have said where.
 func (r *reading) noProtocol() {
+	r.skipped = true
+	if r.broken {
+		return
+	}
 	before := len(r.report.list)
 	r.mapping(r.value, &stanza{})
 	if len(r.report.list) == before {

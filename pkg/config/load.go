@@ -64,6 +64,8 @@ type loader struct {
 	listenerDefaults, backendDefaults *value
 	// unclear are the listeners whose Audience lacks a group that is not known.
 	unclear map[*Listener]bool
+	// skipped is whether a stanza was not read as a whole, so that it may use what nothing else does.
+	skipped bool
 	// guessed counts the unknown names.
 	guessed int
 	// targets wait for the backends that they name.
@@ -140,7 +142,7 @@ func (l *loader) group(p pair) *Group {
 
 // checkUnused warns of names that nothing refers to.
 func (l *loader) checkUnused() {
-	if l.partial {
+	if l.partial || l.skipped {
 		return
 	}
 	for _, b := range l.backends {

@@ -464,3 +464,18 @@ func TestHashIsContent(t *testing.T) {
 		t.Errorf("hashes %q, %q and %q", a.Hash, b.Hash, other.Hash)
 	}
 }
+
+// TestLongFormAdds holds that a protocol's long form may add to what the stanza says.
+func TestLongFormAdds(t *testing.T) {
+	c := mustLoad(t, "listeners: {x: {tcp: {address: 1, keepalive: 30s}, keepalive: {interval: 20s}, to: 10.0.0.1:1}}")
+	want := &Keepalive{Idle: Duration(30 * time.Second), Interval: Duration(20 * time.Second), Probes: 4}
+	if diff := cmp.Diff(want, c.Listeners[0].Keepalive); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
+	}
+}
+
+func TestNoPaths(t *testing.T) {
+	if c, ds := Load(NewSource(), nil); c != nil || !ds.HasErrors() {
+		t.Errorf("nothing was read, and gave %v, %v", c, ds)
+	}
+}

@@ -1,6 +1,9 @@
 package config
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // Node is what an Envoy says of itself in its first request.
 // Envoy: envoy.config.core.v3.Node.
@@ -47,14 +50,7 @@ func (s Selector) Meets(o Selector) bool {
 	if len(s.Terms) == 0 || len(o.Terms) == 0 {
 		return true
 	}
-	for _, a := range s.Terms {
-		for _, b := range o.Terms {
-			if a.meets(b) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Terms, func(t Term) bool { return slices.ContainsFunc(o.Terms, t.meets) })
 }
 
 func (t Term) match(n Node) bool {

@@ -42,6 +42,15 @@ func (k *key) overlay(base, top *value) *value {
 	return top
 }
 
+// adds reports whether something of base is left when top is laid over it.
+func (k *key) adds(base, top *value) bool {
+	merged := k.overlay(base, top)
+	if k.table == nil && k.field.Type.Kind() == reflect.Pointer {
+		top = shapeOf(k.field.Type.Elem()).long(top)
+	}
+	return len(merged.pairs) > len(top.pairs)
+}
+
 // long is v as a mapping, where it is short for one.
 func (s *shape) long(v *value) *value {
 	if v.kind == mapping || s.main == nil || v.is("none") || v.null() {
@@ -72,7 +81,7 @@ func (k *key) demand(v *value) (only Protocol, hard bool) {
 	if v.is("none") && k.none != "" {
 		return k.none, true
 	}
-	if w, ok := reflect.Zero(k.field.Type).Interface().(interface{ wordOnly(string) Protocol }); ok {
+	if w, ok := reflect.TypeAssert[interface{ wordOnly(string) Protocol }](reflect.Zero(k.field.Type)); ok {
 		return w.wordOnly(v.text), true
 	}
 	return k.only, false

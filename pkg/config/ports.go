@@ -34,8 +34,11 @@ func (l *loader) sayClash(c, other claim) {
 		c, other, at, first = other, c, first, at
 	}
 	what := "port " + c.bind.Ports()
-	if c.bind.Path != "" {
+	switch {
+	case c.bind.Path != "":
 		what = c.bind.String()
+	case c.bind.Port != c.bind.Last:
+		what = "range " + c.bind.Ports()
 	}
 	who := "listener " + quote(other.listener.Name)
 	if c.listener == other.listener {

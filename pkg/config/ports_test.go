@@ -102,11 +102,11 @@ func TestPortsCost(t *testing.T) {
 			return &Listener{Binds: []Bind{{Address: netip.IPv4Unspecified(), Port: 443, Last: 443}}}
 		},
 	}
-	for name, make := range tests {
+	for name, listener := range tests {
 		t.Run(name, func(t *testing.T) {
 			var listeners []*Listener
 			for i := range n {
-				l := make(i)
+				l := listener(i)
 				l.Name, l.Protocol = fmt.Sprint("l", i), TCP
 				listeners = append(listeners, l)
 			}

@@ -34,8 +34,11 @@ func (l *loader) read(src *Source, paths []string) {
 			l.partial = true
 		}
 	}
-	if _, ok := l.singles["listeners"]; !ok && !l.partial && l.unknown == 0 && len(files) > 0 {
-		l.fail(idEmpty, (&document{path: files[0]}).whole(), "no listeners; to have none on purpose write listeners: {}")
+	switch _, ok := l.singles["listeners"]; {
+	case len(paths) == 0:
+		l.failFile(idMissing, ".", "nothing to read; no path was given")
+	case !ok && !l.partial && l.unknown == 0 && len(files) > 0:
+		l.failFile(idEmpty, files[0], "no listeners; to have none on purpose write listeners: {}")
 	}
 }
 
@@ -57,7 +60,7 @@ func (l *loader) files(src *Source, paths []string) []string {
 		case look.err != nil:
 			l.unreadable(path, look.err)
 		case len(look.names) == 0:
-			l.fail(idEmpty, (&document{path: path}).whole(), "the directory holds no *.yaml or *.yml file")
+			l.failFile(idEmpty, path, "the directory holds no *.yaml or *.yml file")
 		}
 		for _, name := range look.names {
 			add(filepath.Join(path, name))
@@ -69,11 +72,12 @@ func (l *loader) files(src *Source, paths []string) []string {
 // parse is the content of one file; nil after it was said why there is none.
 func (l *loader) parse(src *Source, path string) *value {
 	look := src.look(path)
-	if look.err == nil && look.directory {
-		look.err = errInDirectory
-	}
-	if look.err != nil {
+	switch {
+	case look.err != nil:
 		l.unreadable(path, look.err)
+		return nil
+	case look.directory:
+		l.unreadable(path, errInDirectory)
 		return nil
 	}
 	doc := &document{path: path, text: look.text}
@@ -86,13 +90,18 @@ func (l *loader) parse(src *Source, path string) *value {
 func (l *loader) unreadable(path string, err error) {
 	id := idUnreadable
 	switch {
-	case errors.Is(err, errMissing):
+	case errors.Is(err, errMissing), errors.Is(err, errDangling):
 		id = idMissing
 	case errors.Is(err, errChanging):
 		id = idChanging
 	}
 	l.partial = true
-	l.fail(id, (&document{path: path}).whole(), "%s", err)
+	l.failFile(id, path, "%s", err)
+}
+
+// failFile says what is wrong with a file as a whole.
+func (r *report) failFile(id id, path, format string, args ...any) {
+	r.fail(id, (&document{path: path}).whole(), format, args...)
 }
 
 // merge adds what one file says.

@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -77,7 +78,7 @@ func (s *shape) collect(t reflect.Type, path []int, without string) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		at := append(path[:len(path):len(path)], i)
+		at := append(slices.Clip(path), i)
 		switch {
 		case option == "inline":
 			s.collect(f.Type, at, f.Tag.Get("without"))

@@ -33,10 +33,12 @@ var (
 // Source is one look at the files: it reads each path once and remembers what it saw, so that the bytes that are
 // compared are the bytes that are parsed. It is not for concurrent use. The zero value is not usable; see [NewSource].
 type Source struct {
-	stdin  io.Reader
-	looks  map[string]*look
-	watch  map[string]bool
-	mounts func() map[string]bool
+	stdin io.Reader
+	looks map[string]*look
+	watch map[string]bool
+	// mounts gives the paths on which something is mounted; they are kept in mounted.
+	mounts  func() map[string]bool
+	mounted map[string]bool
 }
 
 // look is what was seen at one path.
@@ -221,7 +223,7 @@ func sameContent(a, b fs.FileInfo) bool {
 // links is how many names a file has; 1 where the system does not say.
 func links(info fs.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(st.Nlink)
+		return uint64(st.Nlink) //nolint:unconvert // it has other types on other systems
 	}
 	return 1
 }
@@ -239,8 +241,7 @@ func reason(path string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("may not be read by uid %d: permission denied", os.Geteuid())
 	}
-	var detail *fs.PathError
-	if errors.As(err, &detail) {
+	if detail, ok := errors.AsType[*fs.PathError](err); ok {
 		err = detail.Err
 	}
 	return fmt.Errorf("cannot be read: %w", err)

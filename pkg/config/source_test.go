@@ -42,7 +42,7 @@ func TestUnreadable(t *testing.T) {
 		{"missing", func(_ *testing.T, dir string) string { return dir + "/x.yaml" }, "x.yaml: error: does not exist [L4X0010]"},
 		{"dangling link", func(t *testing.T, dir string) string {
 			return link(t, "nowhere", dir, "x.yaml")
-		}, "x.yaml: error: is a symbolic link to something that does not exist [L4X0011]"},
+		}, "x.yaml: error: is a symbolic link to something that does not exist [L4X0010]"},
 		{"link to itself", func(t *testing.T, dir string) string {
 			return link(t, "x.yaml", dir, "x.yaml")
 		}, "x.yaml: error: is a symbolic link that leads back to itself [L4X0011]"},

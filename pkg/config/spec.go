@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -215,7 +216,7 @@ func listOf(items ...*Spec) *Spec {
 	if len(items) > 1 {
 		item = &Spec{AnyOf: items}
 	}
-	return &Spec{AnyOf: append(items[:len(items):len(items)], &Spec{Kind: ListKind, Items: item, Say: "a list of these"})}
+	return &Spec{AnyOf: append(slices.Clip(items), &Spec{Kind: ListKind, Items: item, Say: "a list of these"})}
 }
 
 // What names look like, for the schema; validName and checkName decide.

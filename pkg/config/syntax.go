@@ -12,8 +12,7 @@ import (
 // explain says why doc is not YAML. The library stops at the first mistake, says it in the words of its grammar, and
 // often on the wrong line or on none; so the text is read once more, for what people get wrong.
 func (r *report) explain(doc *document, err error) {
-	var second *secondDocument
-	if errors.As(err, &second) {
+	if second, ok := errors.AsType[*secondDocumentError](err); ok {
 		r.secondDocument(doc, second.line)
 		return
 	}

@@ -73,7 +73,10 @@ func (t *target) decodeMap(d *decoder, v *value) {
 		case p.value.kind != scalar:
 			d.unknownKey(keys.names(), p.key)
 		default:
-			n, _ := d.number(weights, p.value)
+			n, ok := d.number(weights, p.value)
+			if !ok {
+				n = 1 // not 0, of which more would be said
+			}
 			t.shares = append(t.shares, share{p.key, uint32(n)})
 		}
 	}

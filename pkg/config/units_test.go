@@ -108,8 +108,17 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"a", "a", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"tpc", "tcp", 1}, {"tcp", "tcpp", 1},
-		{"balnce", "balance", 1}, {"kitten", "sitting", 3}, {"ca", "abc", 3}, {"timeouts", "t", 4}, {"abcd", "wxyz", 4},
+		{"", "", 0},
+		{"a", "a", 0},
+		{"a", "", 1},
+		{"ab", "ba", 1},
+		{"tpc", "tcp", 1},
+		{"tcp", "tcpp", 1},
+		{"balnce", "balance", 1},
+		{"kitten", "sitting", 3},
+		{"ca", "abc", 3},
+		{"timeouts", "t", 4},
+		{"abcd", "wxyz", 4},
 	}
 	for _, test := range tests {
 		if got := distance(test.a, test.b, 4); got != test.want {

@@ -63,11 +63,13 @@ func (s *Source) mountWarning(path string) string {
 	if s.looks[path].stale {
 		return "the file was replaced, and this is the old one: it is a mount of its own" + cure
 	}
-	real, err := filepath.EvalSymlinks(path)
-	if err == nil {
-		real, err = filepath.Abs(real)
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
-	if err == nil && s.mounts()[real] {
+	if s.mounted == nil {
+		s.mounted = s.mounts()
+	}
+	if path, err := filepath.Abs(path); err == nil && s.mounted[path] {
 		return "the file is a mount of its own, so that a new file in its place is not seen" + cure
 	}
 	return ""
@@ -76,10 +78,10 @@ func (s *Source) mountWarning(path string) string {
 // mountPoints are the paths on which something is mounted; empty where the system does not say.
 func mountPoints() map[string]bool {
 	text, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil
-	}
 	points := map[string]bool{}
+	if err != nil {
+		return points
+	}
 	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 	for line := range strings.Lines(string(text)) {
 		if fields := strings.Fields(line); len(fields) > 4 {

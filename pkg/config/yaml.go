@@ -44,10 +44,12 @@ func parse(doc *document, r *report) *value {
 	return v
 }
 
-// secondDocument is the error for a file that holds more than one, of which YAML readers would take the first.
-type secondDocument struct{ line int }
+// secondDocumentError is the error for a file that holds more than one, of which YAML readers would take the first.
+type secondDocumentError struct{ line int }
 
-func (e *secondDocument) Error() string { return fmt.Sprintf("a second document on line %d", e.line) }
+func (e *secondDocumentError) Error() string {
+	return fmt.Sprintf("a second document on line %d", e.line)
+}
 
 // decodeYAML gives the one document of text as the library's nodes. The library panics on some inputs it does not
 // foresee; that is a mistake in the text, too.
@@ -70,7 +72,7 @@ func decodeYAML(text []byte) (root *yaml.Node, err error) {
 	case err != nil:
 		return nil, err
 	}
-	return nil, &secondDocument{second.Line}
+	return nil, &secondDocumentError{second.Line}
 }
 
 // tree turns the library's nodes into values: it follows aliases, merges `<<`, and says what YAML allows and this

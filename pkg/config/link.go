@@ -9,8 +9,8 @@ import (
 type linked struct {
 	*Target
 	at       *value
-	listener string
 	protocol Protocol
+	backends []*backend
 }
 
 // origin is where the targets of one protocol of a stanza come from.
@@ -51,6 +51,7 @@ func (r *reading) target(into *Target, t target, o origin, cluster string) {
 		into.Parts = []Part{{Backend: b, Weight: 1, At: b.At}}
 		return
 	}
+	wait := &linked{Target: into, at: t.value, protocol: o.protocol}
 	for _, share := range t.shares {
 		b, ok := r.backends[share.name.text]
 		if !ok {
@@ -58,6 +59,7 @@ func (r *reading) target(into *Target, t target, o origin, cluster string) {
 			continue
 		}
 		b.users = append(b.users, user{share.name, r.key.text, o.protocol})
+		wait.backends = append(wait.backends, b)
 		into.Parts = append(into.Parts, Part{Backend: b.Backend, Weight: share.weight, At: r.place(r.path, share.name)})
 	}
 	if len(into.Parts) == 0 || len(into.Parts) < len(t.shares) {
@@ -68,7 +70,7 @@ func (r *reading) target(into *Target, t target, o origin, cluster string) {
 	} else {
 		into.Cluster = t.shares[0].name.text
 	}
-	r.targets = append(r.targets, &linked{into, t.value, r.key.text, o.protocol})
+	r.targets = append(r.targets, wait)
 }
 
 // privateKey identifies an inline backend of a stanza.
@@ -151,10 +153,12 @@ func (r *reading) eachPrivate(v *value, f func(pair)) {
 
 // checkShared says which keys of a stanza every one of its protocols has again.
 func (r *reading) checkShared() {
+	s := shapeOf(protocolType)
 	for _, p := range r.shared.pairs {
+		k := s.index[p.key.text]
 		var own []string
 		for protocol, long := range r.long {
-			if v := long.get(p.key.text); v != nil && (v.kind != mapping || p.key.text == "to") {
+			if v := long.get(p.key.text); k != nil && v != nil && !k.adds(p.value, v) {
 				own = append(own, string(protocol)+" has its own")
 			}
 		}
@@ -167,9 +171,6 @@ func (r *reading) checkShared() {
 
 // checkTargets says which splits cannot be, now that all backends are read.
 func (l *loader) checkTargets() {
-	if Diagnostics(l.report.list).HasErrors() {
-		return // backends with mistakes look different
-	}
 	for _, t := range l.targets {
 		if !t.Split {
 			continue
@@ -181,7 +182,10 @@ func (l *loader) checkTargets() {
 		if total == 0 {
 			l.errorf(idNoWeight, t.at, "all weights are 0; give one a share")
 		}
-		if why := t.unequal(); why != "" && t.protocol == UDP {
+		if t.protocol == TCP || slices.ContainsFunc(t.backends, func(b *backend) bool { return b.broken }) {
+			continue
+		}
+		if why := t.unequal(); why != "" {
 			l.errorf(idUnequalSplit, t.at, "backends %s, and UDP cannot be split between clusters; make them alike", why)
 		}
 	}
