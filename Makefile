@@ -67,7 +67,8 @@ e2e: ## the tests that push bytes through a real Envoy
 	ENVOY_BIN=$$(scripts/envoy.sh) go test -tags e2e -count=1 -timeout 10m ./test/e2e ./internal/render
 
 .PHONY: bench
-bench: ## benchmarks
+bench: ## times and memory beside Envoy's own files and stock go-control-plane; half an hour
+	ENVOY_BIN=$$(scripts/envoy.sh) go run ./test/bench
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: compose-test

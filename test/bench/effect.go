@@ -40,14 +40,14 @@ var kinds = []kind{
 type outcomes struct {
 	tcp, udp series
 	// polls are the mean times of one try, for each edit.
-	polls series
-	lost  int
+	polls              series
+	failed, unanswered int
 }
 
 func (o *outcomes) add(e effect) {
 	o.tcp, o.udp = append(o.tcp, e.tcp), append(o.udp, e.udp)
 	o.polls = append(o.polls, e.polled/time.Duration(e.tries))
-	o.lost += e.lost
+	o.failed, o.unanswered = o.failed+e.failed, o.unanswered+e.unanswered
 }
 
 // effect measures the time from the save to the effect. The subjects take turns, so that whatever else the machine does
@@ -60,7 +60,8 @@ func (b *bench) effect(ctx context.Context) error {
 	figures := table{
 		title: fmt.Sprintf("From the save to the effect: %d listeners, 2 groups, %d edits of each kind, in ms", effectListeners, b.edits),
 		header: []string{
-			"edit", "control plane", "TCP p50", "p99", "max", "UDP p50", "p99", "max", "one try", "tries without answer",
+			"edit", "control plane", "TCP p50", "p99", "max", "UDP p50", "p99", "max", "one try", "connections failed",
+			"datagrams unanswered",
 		},
 	}
 	ratios := table{
@@ -75,7 +76,7 @@ func (b *bench) effect(ctx context.Context) error {
 		}
 		for i, o := range all {
 			row := append([]string{k.name, subjects[i].name}, append(o.tcp.cells(), o.udp.cells()...)...)
-			figures.add(append(row, ms(o.polls.median()), fmt.Sprint(o.lost))...)
+			figures.add(append(row, ms(o.polls.median()), fmt.Sprint(o.failed), fmt.Sprint(o.unanswered))...)
 			ratios.add(k.name, subjects[i].name, ratio(o.tcp.median(), all[0].tcp.median()),
 				ratio(o.tcp.quantile(0.99), all[0].tcp.quantile(0.99)), ratio(o.udp.median(), all[0].udp.median()),
 				ratio(o.udp.quantile(0.99), all[0].udp.quantile(0.99)))

@@ -21,7 +21,8 @@ import (
 )
 
 // filesystem is an Envoy without a control plane: it reads the very resources that l4xds would send from files, each in
-// a watched directory of its own, because Envoy reads a file again for any change in its directory.
+// a watched directory of its own, because Envoy reads a file again for any change in its directory. The files are JSON,
+// which Envoy reads several times as fast as YAML.
 type filesystem struct {
 	dir string
 	// assignments is whether endpoints stand in files of their own, else inside the clusters.
@@ -80,7 +81,7 @@ func (f *filesystem) stage(w *world) (edit, error) {
 
 // render is the text of every file for w, by path.
 func (f *filesystem) render(w *world) (map[string]string, error) {
-	c, view, err := compile(w)
+	view, err := compile(w)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func (f *filesystem) render(w *world) (map[string]string, error) {
 		list[r.Type] = append(list[r.Type], r)
 	}
 	texts := map[string]string{}
-	if texts[f.path("lds")], err = text(c, list[snapshot.LDS.URL()]); err != nil {
+	if texts[f.path("lds")], err = text(list[snapshot.LDS.URL()]); err != nil {
 		return nil, err
 	}
 	var clusters []*translate.Resource
@@ -97,37 +98,37 @@ func (f *filesystem) render(w *world) (map[string]string, error) {
 		assignment := list[snapshot.EDS.URL()][i] // one for each cluster, and both lists are sorted by name
 		clusters = append(clusters, f.cluster(r, assignment))
 		if f.assignments {
-			if texts[f.path("eds-"+r.Name)], err = text(c, []*translate.Resource{assignment}); err != nil {
+			if texts[f.path("eds-"+r.Name)], err = text([]*translate.Resource{assignment}); err != nil {
 				return nil, err
 			}
 		}
 	}
-	texts[f.path("cds")], err = text(c, clusters)
+	texts[f.path("cds")], err = text(clusters)
 	return texts, err
 }
 
 // compile takes w down the way that a file takes, for a node of the group edge.
-func compile(w *world) (*config.Config, *snapshot.View, error) {
+func compile(w *world) (*snapshot.View, error) {
 	source := config.NewSource()
 	source.Stdin(strings.NewReader(w.yaml()))
 	c, messages := config.Load(source, nil, "-")
 	if c == nil {
-		return nil, nil, fmt.Errorf("the generated file is invalid: %s", messages[0])
+		return nil, fmt.Errorf("the generated file is invalid: %s", messages[0])
 	}
 	resources, err := translate.Translate(c, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	generation, err := snapshot.Build(resources, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return c, generation.View(config.Node{ID: "bench-1", Cluster: edge}), nil
+	return generation.View(config.Node{ID: "bench-1", Cluster: edge}), nil
 }
 
-func text(c *config.Config, list []*translate.Resource) (string, error) {
+func text(list []*translate.Resource) (string, error) {
 	var b strings.Builder
-	err := render.YAML(&b, c, list)
+	err := render.JSON(&b, list)
 	return b.String(), err
 }
 
@@ -157,7 +158,7 @@ func (f *filesystem) source(kind string) *corev3.ConfigSource {
 }
 
 func (f *filesystem) path(kind string) string {
-	return filepath.Join(f.dir, kind, "resources.yaml")
+	return filepath.Join(f.dir, kind, "resources.json")
 }
 
 func (f *filesystem) bootstrap(admin string) string {

@@ -26,7 +26,7 @@ func (b *bench) fleet(ctx context.Context) error {
 	t := table{
 		title: fmt.Sprintf("One endpoint edited under a fleet of raw clients, mean of %d edits", fleetEdits),
 		header: []string{
-			"variant", "clients", "listeners", "CPU in ms: l4xds", "stock", "ratio", "MiB sent: l4xds", "stock", "ratio",
+			"variant", "clients", "listeners", "CPU in ms: l4xds", "stock", "ratio", "KiB sent: l4xds", "stock", "ratio",
 			"ms to the last client: l4xds", "stock", "CPU to connect all in ms: l4xds", "stock",
 			"resident in MiB: l4xds", "stock",
 		},
@@ -44,7 +44,7 @@ func (b *bench) fleet(ctx context.Context) error {
 			ours, stock := cells[0], cells[1]
 			t.add(variant, fmt.Sprint(size.clients), fmt.Sprint(size.listeners),
 				ms(ours.cpu), ms(stock.cpu), ratio(ours.cpu, stock.cpu),
-				mib(ours.sent), mib(stock.sent), ratio(ours.sent, stock.sent),
+				kib(ours.sent), kib(stock.sent), ratio(ours.sent, stock.sent),
 				ms(ours.last), ms(stock.last), ms(ours.connect), ms(stock.connect), mib(ours.resident), mib(stock.resident))
 		}
 	}

@@ -13,7 +13,8 @@ import (
 // follower is a raw client of a server, and what is awaited of it.
 type follower struct {
 	cancel context.CancelFunc
-	done   chan error    // what the client ended with
+	done   chan struct{} // closed when the client has ended
+	err    error         // of the client; read after done
 	ready  chan struct{} // closed when it has listeners
 
 	mu   sync.Mutex // guards want
@@ -25,7 +26,7 @@ type follower struct {
 func (s *server) follow(ctx context.Context, w *world, delta bool) (*follower, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	f := &follower{
-		cancel: cancel, done: make(chan error, 1), ready: make(chan struct{}), seen: make(chan time.Time, 1),
+		cancel: cancel, done: make(chan struct{}), ready: make(chan struct{}), seen: make(chan time.Time, 1),
 	}
 	client := ads.Client{
 		Server: s.xds, ID: "bench-1", Cluster: edge, Delta: delta, Assignments: ads.NewNames(w.names()),
@@ -35,13 +36,16 @@ func (s *server) follow(ctx context.Context, w *world, delta bool) (*follower, e
 		cancel()
 		return nil, err
 	}
-	go func() { f.done <- client.Run(ctx) }()
+	go func() {
+		f.err = client.Run(ctx)
+		close(f.done)
+	}()
 	select {
 	case <-f.ready:
 		return f, nil
-	case err := <-f.done:
+	case <-f.done:
 		cancel()
-		return nil, err
+		return nil, f.err
 	case <-time.After(giveUp):
 		f.stop()
 		return nil, errors.New("the raw client gets no listeners")

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/l4xds/l4xds/test/bench/ads"
@@ -63,16 +62,12 @@ func (b *bench) validate(ctx context.Context) error {
 	var wall, cpu series
 	var peak int64
 	for range validations {
-		cmd := exec.CommandContext(ctx, b.l4xds, "validate", path)
 		began := time.Now()
-		if said, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("validate: %w: %s", err, said)
+		used, most, err := b.runValidate(ctx, path)
+		if err != nil {
+			return err
 		}
-		wall = append(wall, time.Since(began))
-		cpu = append(cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
-		if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			peak = max(peak, usage.Maxrss<<10)
-		}
+		wall, cpu, peak = append(wall, time.Since(began)), append(cpu, used), max(peak, most)
 	}
 	t := table{
 		title:  fmt.Sprintf("`validate` of %d listeners, %s MiB, %d runs", largest, mib(int64(len(text))), validations),
@@ -80,6 +75,32 @@ func (b *bench) validate(ctx context.Context) error {
 	}
 	t.add(ms(wall.median()), ms(wall.quantile(1)), ms(cpu.median()), mib(peak))
 	return t.write(os.Stdout)
+}
+
+// runValidate tells the CPU time and the peak memory of one run. The kernel's own account of a child's peak begins with
+// the memory of its parent, so the peak is read while the child lives.
+func (b *bench) runValidate(ctx context.Context, path string) (cpu time.Duration, peak int64, err error) {
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, b.l4xds, "validate", path)
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		return 0, 0, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return 0, 0, fmt.Errorf("validate: %w: %s", err, &said)
+			}
+			return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak, nil
+		case <-time.After(time.Millisecond):
+			if _, now, err := memory(cmd.Process.Pid); err == nil {
+				peak = max(peak, now)
+			}
+		}
+	}
 }
 
 // starter starts a control plane on a world.
@@ -161,10 +182,19 @@ func (s *server) settled(ctx context.Context) (time.Duration, error) {
 	return 0, err
 }
 
+// contestant is a control plane in a comparison, with a world of its own.
+type contestant struct {
+	*server
+	world *world
+	// stanza is the one that is edited.
+	stanza *stanza
+	effect series
+	cpu    time.Duration
+}
+
 // edited measures the edits of one endpoint among n.
 func (b *bench) edited(ctx context.Context, t *table, n int) error {
-	var servers []*server
-	var worlds []*world
+	var list []*contestant
 	for i, start := range b.starters() {
 		space, err := newSpace(byte(50 + i))
 		if err != nil {
@@ -176,24 +206,19 @@ func (b *bench) edited(ctx context.Context, t *table, n int) error {
 			return err
 		}
 		defer func() { _ = s.rig.Close() }()
-		servers, worlds = append(servers, s), append(worlds, w)
+		list = append(list, &contestant{server: s, world: w, stanza: &w.stanzas[n/2]})
 	}
-	for _, c := range []struct {
-		client string
-		run    func(ctx context.Context, s *server, w *world, variant string) (edited, error)
-	}{{"raw", b.editedRaw}, {"Envoy", b.editedEnvoy}} {
-		for _, variant := range variants {
-			var figures []edited
-			for i, s := range servers {
-				progress("large: %d listeners, %s, %s client of %s", n, variant, c.client, s.name)
-				e, err := c.run(ctx, s, worlds[i], variant)
-				if err != nil {
-					return fmt.Errorf("%s, %s client of %s: %w", variant, c.client, s.name, err)
-				}
-				figures = append(figures, e)
+	for _, variant := range variants {
+		for _, c := range []struct {
+			name    string
+			connect func(*bench, context.Context, *contestant, string) (trial, error)
+		}{{"raw", (*bench).rawTrial}, {"Envoy", (*bench).envoyTrial}} {
+			progress("large: %d listeners, %s client, %s", n, c.name, variant)
+			if err := b.race(ctx, list, func(x *contestant) (trial, error) { return c.connect(b, ctx, x, variant) }); err != nil {
+				return fmt.Errorf("%s client, %s: %w", c.name, variant, err)
 			}
-			ours, stock := figures[0], figures[1]
-			t.add(fmt.Sprint(n), c.client+", "+variant,
+			ours, stock := list[0], list[1]
+			t.add(fmt.Sprint(n), c.name+", "+variant,
 				ms(ours.effect.median()), ms(ours.effect.quantile(1)), ms(ours.cpu),
 				ms(stock.effect.median()), ms(stock.effect.quantile(1)), ms(stock.cpu),
 				ratio(ours.effect.median(), stock.effect.median()), ratio(ours.cpu, stock.cpu))
@@ -202,78 +227,91 @@ func (b *bench) edited(ctx context.Context, t *table, n int) error {
 	return nil
 }
 
-// edited is what a number of edits came to.
-type edited struct {
-	effect series
-	cpu    time.Duration // of the control plane, per edit
+// trial is one client of a contestant.
+type trial struct {
+	// edit makes the n-th edit and tells the time to its effect at the client.
+	edit func(n int) (time.Duration, error)
+	end  func()
 }
 
-// editedRaw measures at a raw client, which has an edit when the new address has arrived.
-func (b *bench) editedRaw(ctx context.Context, s *server, w *world, variant string) (edited, error) {
-	client, err := s.follow(ctx, w, variant == "delta")
-	if err != nil {
-		return edited{}, err
+// race lets the contestants take turns at the same edits, each with a client of its own.
+func (b *bench) race(ctx context.Context, list []*contestant, connect func(*contestant) (trial, error)) error {
+	trials := make([]trial, len(list))
+	for i, c := range list {
+		trial, err := connect(c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		defer trial.end()
+		trials[i], c.effect = trial, nil
 	}
-	defer client.stop()
-	st := &w.stanzas[len(w.stanzas)/2]
-	defer func(endpoint string) { st.endpoint = endpoint }(st.endpoint)
-	return s.repeat(ctx, w, func(n int, stage func() (edit, error)) (time.Duration, error) {
+	for n := range warmups + largeEdits {
+		for i, c := range list {
+			if err := c.run(ctx, n, trials[i]); err != nil {
+				return fmt.Errorf("%s, edit %d: %w", c.name, n, err)
+			}
+		}
+	}
+	for _, c := range list {
+		c.cpu /= largeEdits
+	}
+	return nil
+}
+
+// run makes one edit and adds up what it cost, until c has come to rest.
+func (c *contestant) run(ctx context.Context, n int, t trial) error {
+	before, err := c.settled(ctx)
+	if err != nil {
+		return err
+	}
+	took, err := t.edit(n)
+	if err != nil {
+		return err
+	}
+	after, err := c.settled(ctx)
+	if n == warmups {
+		c.cpu = 0
+	}
+	if n >= warmups {
+		c.effect, c.cpu = append(c.effect, took), c.cpu+after-before
+	}
+	return err
+}
+
+// rawTrial is a raw client, which has an edit when the new address has arrived.
+func (b *bench) rawTrial(ctx context.Context, c *contestant, variant string) (trial, error) {
+	client, err := c.follow(ctx, c.world, variant == "delta")
+	if err != nil {
+		return trial{}, err
+	}
+	return trial{end: client.stop, edit: func(n int) (time.Duration, error) {
 		host := marker(n)
-		st.endpoint = host + ":9000"
-		e, err := stage()
+		c.stanza.endpoint = host + ":9000"
+		e, err := c.stage(c.world)
 		if err != nil {
 			return 0, err
 		}
 		return client.first(ctx, e, func(r ads.Response) bool { return bytes.Contains(r.Body, []byte(host)) })
-	})
+	}}, nil
 }
 
 // marker is an address that stands in no other response.
 func marker(n int) string { return fmt.Sprintf("10.77.%d.%d", n>>8, n&255) }
 
-// editedEnvoy measures at a real Envoy, by the first new connection.
-func (b *bench) editedEnvoy(ctx context.Context, s *server, w *world, variant string) (edited, error) {
-	envoy, err := s.startEnvoy(ctx, variant)
+// envoyTrial is a real Envoy, which has an edit when a new connection reaches the new backend.
+func (b *bench) envoyTrial(ctx context.Context, c *contestant, variant string) (trial, error) {
+	envoy, err := c.startEnvoy(ctx, variant)
 	if err != nil {
-		return edited{}, err
+		return trial{}, err
 	}
-	defer func() { _ = envoy.Close() }()
-	st := &w.stanzas[len(w.stanzas)/2]
-	return s.repeat(ctx, w, func(_ int, stage func() (edit, error)) (time.Duration, error) {
-		target := b.other(st)
-		st.endpoint = target.address
-		e, err := stage()
+	return trial{end: func() { _ = envoy.Close() }, edit: func(int) (time.Duration, error) {
+		target := b.other(c.stanza)
+		c.stanza.endpoint = target.address
+		e, err := c.stage(c.world)
 		if err != nil {
 			return 0, err
 		}
-		seen, err := watch(ctx, e, st, target.name)
+		seen, err := watch(ctx, e, c.stanza, target.name)
 		return seen.tcp, err
-	})
-}
-
-// repeat makes edits of w, lets the server come to rest after each, and takes its CPU time.
-func (s *server) repeat(
-	ctx context.Context, w *world, measure func(n int, stage func() (edit, error)) (time.Duration, error),
-) (edited, error) {
-	var e edited
-	var before time.Duration
-	for n := range warmups + largeEdits {
-		if n == warmups {
-			var err error
-			if before, err = s.settled(ctx); err != nil {
-				return e, err
-			}
-		}
-		took, err := measure(n, func() (edit, error) { return s.stage(w) })
-		if err != nil {
-			return e, fmt.Errorf("edit %d: %w", n, err)
-		}
-		if n >= warmups {
-			e.effect = append(e.effect, took)
-		}
-		time.Sleep(rest)
-	}
-	after, err := s.settled(ctx)
-	e.cpu = (after - before) / largeEdits
-	return e, err
+	}}, nil
 }

@@ -24,8 +24,9 @@ type effect struct {
 	// tcp and udp are the times from the first rename to the first new connection, and the first new session, that the
 	// new backend answered; 0 where the stanza has no such protocol.
 	tcp, udp time.Duration
-	// tries is how many times a client asked, and lost how many got no answer.
-	tries, lost int
+	// tries is how many times a client asked; failed and unanswered are the connections and the datagrams among them
+	// that no backend answered.
+	tries, failed, unanswered int
 	// polled is the time that all tries took together.
 	polled time.Duration
 }
@@ -39,10 +40,10 @@ func watch(ctx context.Context, e edit, s *stanza, backend string) (effect, erro
 	}
 	var seen effect
 	for start := time.Now(); ; {
-		if s.tcp && seen.tcp == 0 && seen.try(dial(ctx, s.address)) == backend {
+		if s.tcp && seen.tcp == 0 && seen.connect(ctx, s.address) == backend {
 			seen.tcp = time.Since(began)
 		}
-		if s.udp && seen.udp == 0 && seen.try(ask(ctx, s.address)) == backend {
+		if s.udp && seen.udp == 0 && seen.ask(ctx, s.address) == backend {
 			seen.udp = time.Since(began)
 		}
 		seen.polled = time.Since(start)
@@ -57,34 +58,33 @@ func watch(ctx context.Context, e edit, s *stanza, backend string) (effect, erro
 	}
 }
 
-// try counts one try and passes its outcome on.
-func (e *effect) try(backend string, err error) string {
+// connect is the name of the backend that a new connection reaches.
+func (e *effect) connect(ctx context.Context, address string) string {
 	e.tries++
-	if err != nil {
-		e.lost++
-	}
-	return backend
-}
-
-// dial is the name of the backend that a new connection reaches.
-func dial(ctx context.Context, address string) (string, error) {
 	conn, err := echo.Dial(ctx, address)
 	if err != nil {
-		return "", err
+		e.failed++
+		return ""
 	}
 	if tcp, ok := conn.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // no TIME_WAIT: thousands of them would use up the ports
 	}
-	return conn.Backend, conn.Close()
+	_ = conn.Close()
+	return conn.Backend
 }
 
 // ask is the name of the backend that a new session reaches.
-func ask(ctx context.Context, address string) (string, error) {
+func (e *effect) ask(ctx context.Context, address string) string {
+	e.tries++
 	session, err := echo.OpenSession(ctx, address)
 	if err != nil {
-		return "", err
+		e.unanswered++
+		return ""
 	}
 	defer func() { _ = session.Close() }()
 	answer, err := session.Ask("x", datagramWait)
-	return answer.Backend, err
+	if err != nil {
+		e.unanswered++
+	}
+	return answer.Backend
 }

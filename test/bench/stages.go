@@ -179,12 +179,11 @@ func (b *bench) reloads(w *world, k kind) (stages [numStages]series, err error) 
 }
 
 // move makes the n-th edit of a kind, on one stanza after the other.
-func (b *bench) move(w *world, n int, k kind) *stanza {
+func (b *bench) move(w *world, n int, k kind) {
 	stanzas := w.both()
 	st := stanzas[n%len(stanzas)]
 	st.endpoint = b.other(st).address
 	k.change(st, n)
-	return st
 }
 
 // firstResponses are the times from the rename to the first response at a raw client of a daemon on w.

@@ -85,3 +85,6 @@ func ratio[N ~int64](a, b N) string {
 
 // mib is a number of bytes in MiB.
 func mib(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }
+
+// kib is a number of bytes in KiB.
+func kib(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<10)) }
