@@ -13,6 +13,7 @@ type wrong struct {
 	text string
 }
 
+// Error is what is wrong.
 func (w *wrong) Error() string { return w.text }
 
 func wrongf(id id, format string, args ...any) error {
@@ -158,9 +159,9 @@ func checkPath(path string) error {
 	const longest = 107 // sun_path, without its NUL
 	switch {
 	case !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "@"):
-		return wrongf(idUnix, "unix:%s is not an absolute path; write unix:/run/NAME.sock", path)
+		return wrongf(idUnix, "%s is not an absolute path; write unix:/run/NAME.sock", quote("unix:"+path))
 	case len(path) == 1:
-		return wrongf(idUnix, "unix:%s names no file", path)
+		return wrongf(idUnix, "%s names no file", quote("unix:"+path))
 	case len(path) > longest:
 		return wrongf(idUnix, "the path of a unix socket has at most %d bytes; this one has %d", longest, len(path))
 	}

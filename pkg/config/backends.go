@@ -89,7 +89,7 @@ func (l *loader) checkEndpoints(b *Backend, stanza string, list *value, p protoc
 		}
 		first[where] = item
 		if e.Path != "" && p&onUDP != 0 {
-			l.errorf(idUnix, item, "unix:%s cannot serve UDP; write ADDRESS:PORT", e.Path)
+			l.errorf(idUnix, item, "%s cannot serve UDP; write ADDRESS:PORT", quote("unix:"+e.Path))
 		}
 	}
 }

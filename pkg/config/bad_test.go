@@ -96,5 +96,18 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
+// TestLegible holds that what a file holds cannot steer the terminal on which a message is read.
+func TestLegible(t *testing.T) {
+	_, ds := loadText("listeners: {x: {\"\\e[2J\": 1, tcp: \"\\u202e1\", to: 10.0.0.1:1}}\n")
+	if len(ds) != 2 {
+		t.Fatal(ds)
+	}
+	for _, d := range ds {
+		if strings.ContainsAny(d.String(), "\x1b\u202e") {
+			t.Errorf("said %q", d)
+		}
+	}
+}
+
 // goTypes are words that must not reach a user.
 var goTypes = regexp.MustCompile(`yaml: |unmarshal|!!|\bint\b|\buint\d*|\bstruct\b|\bslice\b|\bconfig\.|reflect|\bnil\b|mapping|scalar|%!`)

@@ -94,7 +94,7 @@ func (d *decoder) table(s *shape, v *value, root reflect.Value) {
 // noValue says that nothing stands behind a key, and why that may be so.
 func (r *report) noValue(key *value, hint string) {
 	if name, rest, found := strings.Cut(key.text, ":"); found && !key.quoted {
-		hint = fmt.Sprintf("a colon needs a space behind it: write %s: %s", name, rest)
+		hint = "a colon needs a space behind it: write " + quote(name+": "+rest)
 	}
 	r.errorf(idNoValue, key, "has no value; %s", hint)
 }

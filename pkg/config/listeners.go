@@ -131,7 +131,7 @@ func (r *reading) binds(form *protocolForm, protocol Protocol, written *value) [
 		b.At = r.place(r.path, b.value)
 		switch {
 		case b.Path != "" && protocol == UDP:
-			r.errorf(idUnix, b.value, "unix:%s is for TCP; UDP needs a port", b.Path)
+			r.errorf(idUnix, b.value, "%s is for TCP; UDP needs a port", quote("unix:"+b.Path))
 		case b.Path != "":
 			b.Mode = form.Mode.FileMode
 			unix++

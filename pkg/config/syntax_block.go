@@ -202,7 +202,7 @@ func (s *scan) noColon(n, at int) {
 	line := string(s.lines[n][at:])
 	width := len(s.lines[n]) - at
 	if name, rest, ok := strings.Cut(line, ":"); ok {
-		s.fail(n, at, width, "a colon needs a space behind it: write %s: %s", name, rest)
+		s.fail(n, at, width, "a colon needs a space behind it: write %s", quote(name+": "+rest))
 		return
 	}
 	s.fail(n, at, width, "neither KEY: VALUE nor a list item; a colon is missing")

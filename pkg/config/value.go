@@ -3,6 +3,7 @@ package config
 import (
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -99,10 +100,10 @@ func (v *value) path() string {
 		return front
 	case v.parent.kind == list:
 		return front + "[" + strconv.Itoa(v.index) + "]"
-	case front == "":
-		return v.parent.pairs[v.index].key.text
+	case front != "":
+		front += "."
 	}
-	return front + "." + v.parent.pairs[v.index].key.text
+	return front + legible(v.parent.pairs[v.index].key.text)
 }
 
 // position is where v stands, as messages name it.
@@ -181,17 +182,21 @@ func (v *value) what() string {
 
 // quote is text for a message, cut where it is long.
 func quote(text string) string {
+	return `"` + legible(text) + `"`
+}
+
+// legible is text for a message: cut where it is long, and without what would steer the terminal on which it is read.
+func legible(text string) string {
 	const longest = 60
 	if utf8.RuneCountInString(text) > longest {
 		text = string([]rune(text)[:longest]) + "…"
 	}
-	return `"` + strings.Map(printable, text) + `"`
+	return strings.Map(printable, text)
 }
 
-// printable keeps what a file holds from steering the terminal on which a message is read.
 func printable(r rune) rune {
-	if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-		return '\uFFFD'
+	if unicode.IsGraphic(r) {
+		return r
 	}
-	return r
+	return utf8.RuneError
 }

@@ -47,6 +47,7 @@ func parse(doc *document, r *report) *value {
 // secondDocumentError is the error for a file that holds more than one, of which YAML readers would take the first.
 type secondDocumentError struct{ line int }
 
+// Error says where it starts.
 func (e *secondDocumentError) Error() string {
 	return fmt.Sprintf("a second document on line %d", e.line)
 }
