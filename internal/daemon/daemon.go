@@ -103,7 +103,8 @@ func New(o Options) (*Daemon, error) {
 	})
 	d.reloader = &reloader{
 		paths: o.Paths, waitForConfig: o.WaitForConfig, hangup: o.Hangup, watcher: d.watcher, compile: Compile,
-		store: store, model: d.model, notifier: notifier(o.NotifySocket), panics: newPanics(registry), log: o.Log,
+		patience: patience{grace: grace, pause: pause},
+		store:    store, model: d.model, notifier: notifier(o.NotifySocket), panics: newPanics(registry), log: o.Log,
 		serving: func() { d.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING) },
 	}
 	return d, nil

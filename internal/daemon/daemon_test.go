@@ -33,6 +33,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // long is how long a test waits for what must come; only a failing test uses it up.
 const long = 15 * time.Second
 
+// shortGrace is how old a mistake has to be before it is reported, in tests that wait for it.
+const shortGrace = 300 * time.Millisecond
+
 // rig is a daemon on a configuration of its own.
 type rig struct {
 	t      *testing.T
@@ -78,6 +81,7 @@ func (r *rig) bind(change func(*Options), paths ...string) {
 	}
 	d, err := New(o)
 	r.must(err)
+	d.reloader.patience.grace = shortGrace
 	r.daemon = d
 }
 
@@ -174,6 +178,12 @@ func (r *rig) wantRefused(text string, port int) {
 	if got := r.port(); got != port {
 		r.t.Errorf("port %d is in force, want %d", got, port)
 	}
+}
+
+// wantLog waits until the log says text.
+func (r *rig) wantLog(text string) {
+	r.t.Helper()
+	r.until("log "+text, func() bool { return strings.Contains(r.log.String(), text) })
 }
 
 // until waits for a condition of the daemon, of which it gets no word.

@@ -36,34 +36,44 @@ const (
 
 // patience decides when changed content is settled. It is plain state: the clock is the caller's.
 type patience struct {
-	judged string    // the sum of the content that was settled last
-	seen   string    // the sum of the content that waits; empty if none does
+	grace, pause time.Duration // see the constants
+
+	judged string // the sum of the content that was settled last
+	waiting
+}
+
+// waiting is content that is not settled yet. The zero value is none.
+type waiting struct {
+	seen   string    // the sum of the latest look
 	seenAt time.Time // when that was first seen
-	since  time.Time // when the first of all that waits was seen
+	since  time.Time // when the first content was seen that had to wait
 	next   time.Time // when to look again; zero if nothing waits
 }
 
 // judge takes in a look: the sum of its content, whether it is good, and how far to trust that it is complete.
 func (p *patience) judge(now time.Time, sum string, good bool, t trust) verdict {
-	if sum == p.judged {
-		*p = patience{judged: sum}
-		return nothingNew
-	}
 	if sum != p.seen {
 		p.seen, p.seenAt = sum, now
+	}
+	stays := now.Sub(p.seenAt) >= p.pause
+	if sum == p.judged {
+		p.next = p.seenAt.Add(p.pause)
+		if stays || t > unsure || p.since.IsZero() {
+			p.waiting = waiting{} // what was seen in between was on its way to this
+		}
+		return nothingNew
 	}
 	if p.since.IsZero() {
 		p.since = now
 	}
-	stays, old := now.Sub(p.seenAt) >= pause, now.Sub(p.since) >= grace
-	switch {
+	switch old := now.Sub(p.since) >= p.grace; {
 	case t == certain, old, good && (stays || t == quiet):
-		*p = patience{judged: sum}
+		p.judged, p.waiting = sum, waiting{}
 		return settled
 	case good:
-		p.next = p.seenAt.Add(pause)
+		p.next = p.seenAt.Add(p.pause)
 	default:
-		p.next = p.since.Add(grace)
+		p.next = p.since.Add(p.grace)
 	}
 	return wait
 }

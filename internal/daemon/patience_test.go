@@ -43,6 +43,21 @@ func TestPatience(t *testing.T) {
 			{5000, "A", unsure, wait, 5100}, {6000, "B", unsure, wait, 6100}, {7000, "C", unsure, settled, 0},
 		}},
 		{"a mistake found by polling", []look{{5000, "a", unsure, wait, 7000}, {7000, "a", unsure, settled, 0}}},
+		{"what was reported shows through a stream of edits", []look{
+			{0, "e", certain, settled, 0},
+			{100, "A", unsure, wait, 200},
+			{150, "e", unsure, nothingNew, 250},
+			{160, "B", unsure, wait, 260},
+			{2000, "e", unsure, nothingNew, 2100},
+			{2100, "C", unsure, settled, 0},
+		}},
+		{"back to what it was, by polling", []look{
+			{0, "A", certain, settled, 0},
+			{100, "b", unsure, wait, 2100},
+			{200, "A", unsure, nothingNew, 300},
+			{300, "A", unsure, nothingNew, 0},
+			{9000, "b", unsure, wait, 11000}, // a new story: its time counts from here
+		}},
 		{"back to what it was while it waits", []look{
 			{0, "A", certain, settled, 0},
 			{100, "b", quiet, wait, 2100},
@@ -56,7 +71,7 @@ func TestPatience(t *testing.T) {
 	start := time.Unix(0, 0)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var p patience
+			p := patience{grace: 2 * time.Second, pause: 100 * time.Millisecond}
 			for i, l := range test.looks {
 				good := l.sum[0] < 'a'
 				got := p.judge(start.Add(time.Duration(l.ms)*time.Millisecond), l.sum, good, l.trust)

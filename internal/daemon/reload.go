@@ -112,8 +112,8 @@ func (r *reloader) lookOnDemand() {
 func (r *reloader) look(t trust) bool {
 	began := time.Now()
 	r.source = r.source.Again()
-	if r.source.Sum() == r.patience.judged {
-		r.patience = patience{judged: r.patience.judged}
+	if sum := r.source.Sum(); sum == r.patience.judged {
+		r.patience.judge(began, sum, true, t)
 		r.arm()
 		return false
 	}
@@ -177,17 +177,17 @@ func (r *reloader) applied(began time.Time, messages config.Diagnostics, next *C
 
 // refused keeps what is in force and says what is wrong with the files.
 func (r *reloader) refused(began time.Time, messages config.Diagnostics) {
+	r.say(messages)
+	if r.waitForConfig && r.inForce == nil && slices.ContainsFunc(messages, config.IsMissing) {
+		r.log.Info("waiting for the configuration", "paths", r.paths)
+	} else {
+		r.log.Error("configuration refused", "messages", len(messages), "in_force", r.hash())
+	}
 	result := status.Invalid
 	if slices.ContainsFunc(messages, unreadable) {
 		result = status.Unreadable
 	}
 	r.model.Reloaded(status.Reload{Result: result, Began: began, Messages: messages})
-	r.say(messages)
-	if r.waitForConfig && r.inForce == nil && slices.ContainsFunc(messages, config.IsMissing) {
-		r.log.Info("waiting for the configuration", "paths", r.paths)
-		return
-	}
-	r.log.Error("configuration refused", "messages", len(messages), "in_force", r.hash())
 }
 
 // failed keeps what is in force after a mistake of our own. The message says so where those about the files stand.
