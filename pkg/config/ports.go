@@ -171,14 +171,15 @@ func (cr *crowd) clash(c claim) (claim, bool) {
 	return claim{}, false
 }
 
-// among is one of the claims that meets c. It drops the ranges that c has passed.
+// among is one of the claims that meets c. If there is none it drops those that c has passed: no later one meets them.
 func among(live *[]claim, c claim) (claim, bool) {
-	*live = slices.DeleteFunc(*live, func(o claim) bool { return o.bind.Last < c.bind.Port })
+	passed := func(o claim) bool { return o.bind.Last < c.bind.Port }
 	for _, o := range *live {
-		if o.bind != c.bind && o.term.meets(c.term) {
+		if !passed(o) && o.bind != c.bind && o.term.meets(c.term) {
 			return o, true
 		}
 	}
+	*live = slices.DeleteFunc(*live, passed)
 	return claim{}, false
 }
 

@@ -69,11 +69,13 @@ type stanza struct {
 
 // listenerKeys may stand on a stanza, or in the long form of one of its protocols for that one alone.
 type listenerKeys struct {
-	// To is where everything goes that no row of `sni` takes: endpoints, a backend's name, or names with weights.
+	// To is where everything goes that no row of `sni` takes: endpoints, a backend's name, or names with weights. Only
+	// beside `sni` it may be left out.
 	// Envoy: envoy.config.listener.v3.Listener.default_filter_chain, or the one filter chain
 	To target `yaml:"to"`
 	// SNI sends TLS connections to different places by the host name that the client asks for: `*.x` is any name below x,
-	// `"*"` any other TLS client, also one that names no host. TLS passes through untouched.
+	// `"*"` any other TLS client, also one that names no host. TLS passes through untouched. Everything else, clear text
+	// included, goes where `to` beside it says, and is refused without.
 	// Envoy: envoy.config.listener.v3.FilterChainMatch.server_names, with the tls_inspector listener filter
 	SNI sniTable `yaml:"sni" only:"tcp"`
 	// Nodes are the Envoys that are given this listener: a group, a list of groups (any of them), or what a group holds.
