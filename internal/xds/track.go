@@ -126,9 +126,15 @@ func (t *track) forgive() {
 	}
 }
 
-// renew makes everything new to the client, which asks for all after it asked for some.
+// renew makes everything new to the client, which asks for all after it asked for some. It is also told what is gone.
 func (t *track) renew() {
-	t.base, t.answered, t.claims = nil, false, false
+	t.answered, t.claims = false, false
+	if t.base == nil {
+		return
+	}
+	for _, e := range t.base.Entries {
+		t.unknown(e.Name)
+	}
 }
 
 // pending is what the client lacks of goal.
