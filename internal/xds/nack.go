@@ -177,7 +177,7 @@ func offenders(typ snapshot.Type, message string, sent []*snapshot.Entry) []*sna
 const maxMessage = 8 << 10
 
 var (
-	inlineValue = regexp.MustCompile(`(inline_(?:string|bytes)): *"(?:[^"\\]|\\.)*"?`)
+	inlineValue = regexp.MustCompile(`(?s)(inline_(?:string|bytes)): *"(?:[^"\\]|\\.)*\\?"?`)
 	privateKey  = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`)
 )
 
