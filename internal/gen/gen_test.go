@@ -214,7 +214,7 @@ func TestSchemaAgrees(t *testing.T) {
 		text := readFile(t, path)
 		for i := range text {
 			for j, change := range []string{"", "x", "1", `"`, " "} {
-				if j > 0 && (i+j)%7 > 0 {
+				if (i+j)%7 > 0 {
 					continue // a sample of these, for time
 				}
 				mutant := []byte(string(text[:i]) + change + string(text[i+1:]))

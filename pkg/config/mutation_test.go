@@ -100,7 +100,10 @@ func TestMutations(t *testing.T) {
 	var valid, far []string
 	for _, files := range examples(t) {
 		for path, text := range files {
-			for _, m := range mutants(path, text) {
+			for i, m := range mutants(path, text) {
+				if raced && i%5 > 0 {
+					continue // a sample
+				}
 				files[path] = m.text
 				c, ds := loadTexts(files)
 				switch about := fmt.Sprintf("%s:%d: %s: %s", m.path, m.line, m.what, m.after); {
