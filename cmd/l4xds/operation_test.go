@@ -1,0 +1,93 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/pflag"
+
+	"github.com/l4xds/l4xds/internal/status"
+	"github.com/l4xds/l4xds/internal/watch"
+	"github.com/l4xds/l4xds/internal/xds"
+	"github.com/l4xds/l4xds/pkg/snapshot"
+)
+
+// manual is docs/operation.md, which tells people of every command, flag and metric.
+func manual(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/operation.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestManualHasEveryCommandAndFlag(t *testing.T) {
+	text := manual(t)
+	for _, c := range newRoot().Commands() {
+		if !strings.Contains(text, "`l4xds "+c.Name()) {
+			t.Errorf("the manual does not tell of l4xds %s", c.Name())
+		}
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Name != "help" && !strings.Contains(text, "--"+f.Name) && !strings.Contains(text, "`-"+f.Shorthand+" ") {
+				t.Errorf("the manual does not tell of l4xds %s --%s", c.Name(), f.Name)
+			}
+		})
+	}
+	for _, flag := range regexp.MustCompile("--([a-z][a-z-]*)").FindAllStringSubmatch(text, -1) {
+		if !isFlag(flag[1]) && flag[1] != "drain-time-s" && flag[1] != "help" {
+			t.Errorf("the manual tells of --%s, which no command has", flag[1])
+		}
+	}
+}
+
+// isFlag reports whether some command has a flag of that name.
+func isFlag(name string) bool {
+	for _, c := range newRoot().Commands() {
+		if c.Flag(name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// names collects the names of what is registered.
+type names []string
+
+func (n *names) Register(c prometheus.Collector) error {
+	described := make(chan *prometheus.Desc, 100)
+	c.Describe(described)
+	close(described)
+	for d := range described {
+		*n = append(*n, regexp.MustCompile(`fqName: "([^"]*)"`).FindStringSubmatch(d.String())[1])
+	}
+	return nil
+}
+
+func (n *names) MustRegister(cs ...prometheus.Collector) {
+	for _, c := range cs {
+		_ = n.Register(c)
+	}
+}
+
+func (n *names) Unregister(prometheus.Collector) bool { return false }
+
+func TestManualHasEveryMetric(t *testing.T) {
+	var registered names
+	status.New(status.Build{}, &registered)
+	watch.New(watch.Options{Mode: watch.Off, Log: slog.New(slog.DiscardHandler), Registerer: &registered})
+	xds.New(snapshot.NewStore(), nil, &registered, slog.New(slog.DiscardHandler))
+	text := manual(t)
+	for _, name := range registered {
+		if !strings.Contains(text, "`"+name) {
+			t.Errorf("the manual does not tell of %s", name)
+		}
+	}
+	if len(registered) < 20 {
+		t.Errorf("only %d metrics are registered", len(registered))
+	}
+}
