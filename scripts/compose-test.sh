@@ -7,22 +7,25 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-started=
+optional=${1:-} started=
 
 cleanup() {
   [ -z "$started" ] || scripts/engine.sh down
 }
 trap cleanup EXIT
 
+# unable WHY: there is no engine, and none can be had.
+unable() {
+  echo "compose-test: not run: $1" >&2
+  [ "$optional" = --if-it-can ] && exit 0
+  exit 1
+}
+
 if ! docker info >/dev/null 2>&1; then
-  if [ "$(uname)" != Linux ] || [ "$(id -u)" != 0 ]; then
-    echo "compose-test: no Docker engine answers, and only root on Linux can start one here" >&2
-    [ "${1:-}" = --if-it-can ] && exit 0
-    exit 1
-  fi
+  [ "$(uname)" = Linux ] && [ "$(id -u)" = 0 ] || unable "no Docker engine answers, and only root on Linux can start one"
   echo "compose-test: starting an engine" >&2
   started=yes
-  DOCKER_HOST=$(scripts/engine.sh up)
+  DOCKER_HOST=$(scripts/engine.sh up) || unable "no Docker engine answers, and none starts here"
   export DOCKER_HOST
 fi
 

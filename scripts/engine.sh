@@ -11,6 +11,7 @@ host=unix://$dir/docker.sock
 
 up() {
   scripts/need.sh dockerd:docker.io iptables:iptables ip:iproute2
+  scripts/need.sh docker:docker-cli # newer Debians have it apart
   mkdir -p "$dir"
   # An engine that has to turn on forwarding itself also sets the FORWARD policy to DROP, for the whole machine.
   sysctl -n net.ipv4.ip_forward >"$dir/forward"

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 	"testing"
 
@@ -40,6 +41,11 @@ backends: {resolvers: {endpoints: [$blue]}}
 
 // TestBothFamilies: one socket takes IPv4 and IPv6.
 func TestBothFamilies(t *testing.T) {
+	probe, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("this machine has no IPv6:", err)
+	}
+	_ = probe.Close()
 	eachVariant(t, func(f *fleet) {
 		f.backends("blue")
 		port := f.ports(1)
