@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -32,29 +34,27 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("config %v, but %v", c, ds)
 		}
 		for _, d := range ds {
-			if goTypes.MatchString(stripQuoted(d.Message)) || !utf8.ValidString(d.String()) || d.Width < 1 {
+			if foreign(d.Message, text) != "" || !utf8.ValidString(d.String()) || d.Width < 1 {
 				t.Errorf("said %q", d)
 			}
 		}
 		if c != nil {
 			complete(t, c)
 		}
+		if again, ds2 := loadText(text); fmt.Sprint(ds) != fmt.Sprint(ds2) || c != nil && c.Hash != again.Hash {
+			t.Errorf("first %v, then %v", ds, ds2)
+		}
 	})
 }
 
-// stripQuoted leaves out what a message quotes from the file.
-func stripQuoted(message string) string {
-	var b []rune
-	quoted := false
-	for _, r := range message {
-		if r == '"' {
-			quoted = !quoted
-		}
-		if !quoted {
-			b = append(b, r)
+// foreign is a word of the program in a message, unless the text has it, too; empty for none.
+func foreign(message, text string) string {
+	for _, word := range goTypes.FindAllString(message, -1) {
+		if !strings.Contains(text, word) {
+			return word
 		}
 	}
-	return string(b)
+	return ""
 }
 
 // complete holds what the doc comments of the model promise.

@@ -23,7 +23,7 @@ var (
 	errMissing     = errors.New("does not exist")
 	errDangling    = errors.New("is a symbolic link to something that does not exist")
 	errLoop        = errors.New("is a symbolic link that leads back to itself")
-	errNotRegular  = errors.New("is not a regular file")
+	errNotRegular  = errors.New("is not a regular file; what a pipe holds is read as - (standard input)")
 	errTooLarge    = fmt.Errorf("is larger than %d MiB", maxFileSize>>20)
 	errChanging    = errors.New("keeps changing while it is read")
 	errInDirectory = errors.New("is a directory; directories in a directory are not read")

@@ -51,8 +51,8 @@ func TestUnreadable(t *testing.T) {
 				t.Fatal(err)
 			}
 			return dir + "/x.yaml"
-		}, "x.yaml: error: is not a regular file [L4X0011]"},
-		{"device", func(*testing.T, string) string { return "/dev/null" }, "null: error: is not a regular file [L4X0011]"},
+		}, "x.yaml: error: is not a regular file; what a pipe holds is read as - (standard input) [L4X0011]"},
+		{"device", func(*testing.T, string) string { return "/dev/null" }, "null: error: is not a regular file; what a pipe holds is read as - (standard input) [L4X0011]"},
 		{"17 MiB", func(t *testing.T, dir string) string {
 			path := write(t, "", dir, "x.yaml")
 			if err := os.Truncate(path, 17<<20); err != nil {

@@ -22,7 +22,7 @@ type value struct {
 	doc          *document
 	line, column int
 	kind         kind
-	// quoted is whether a scalar stands in quotes or as a block of text, so that it cannot be a word like none.
+	// quoted is whether a scalar stands in quotes or as a block of text: it is then a text, also if it is empty.
 	quoted bool
 	// text is a scalar as it is written, without quotes. YAML's own view of it (0777 is 511, no is false) is ignored.
 	text string
@@ -84,6 +84,13 @@ func (v *value) mark() mark {
 		}
 	}
 	return mark{v.doc, v.line, v.column, width}
+}
+
+// standsAt notes which element of parent v is. What is there by an alias stands elsewhere.
+func (v *value) standsAt(parent *value, index int) {
+	if v.parent == parent && v.index < 0 {
+		v.index = index
+	}
 }
 
 // path is where v is written, as messages name it: "listeners.db.tcp[1]".

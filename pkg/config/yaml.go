@@ -110,9 +110,7 @@ func (t *tree) value(n *yaml.Node, parent *value, depth int) *value {
 		v.items = make([]*value, len(n.Content))
 		for i, item := range n.Content {
 			v.items[i] = t.value(item, v, depth+1)
-			if v.items[i].parent == v {
-				v.items[i].index = i
-			}
+			v.items[i].standsAt(v, i)
 		}
 	case n.Kind == yaml.MappingNode:
 		t.mapping(v, n, depth)
@@ -194,10 +192,8 @@ func (t *tree) mapping(v *value, n *yaml.Node, depth int) {
 			t.later(idDuplicateKey, key, "the key %s stands twice; the first is at %s", quote(key.text), other.position())
 		default:
 			first[key.text] = key
-			key.index = len(v.pairs)
-			if behind.parent == v {
-				behind.index = key.index
-			}
+			key.standsAt(v, len(v.pairs))
+			behind.standsAt(v, len(v.pairs))
 			v.pairs = append(v.pairs, pair{key, behind})
 		}
 	}
