@@ -114,13 +114,13 @@ func policyOf(t *testing.T, r *translate.Resources, cluster string) proto.Messag
 
 func TestSplitByEDS(t *testing.T) {
 	r := resources(t, `
-listeners: {api: {tcp: 1, to: {blue: 90, green: 10, next: 0}}}
+listeners: {api: {tcp: 1, to: {blue: 99, green: 1, next: 0}}}
 backends: {blue: {endpoints: [10.0.0.1:1, 10.0.0.2:1]}, green: {endpoints: [10.0.0.3:1]}, next: {endpoints: [10.0.0.4:1]}}`)
 	var got []string
 	for _, l := range assignmentOf(t, r, "api").Endpoints {
 		got = append(got, fmt.Sprintf("%s:%d", l.Locality.SubZone, l.LoadBalancingWeight.GetValue()))
 	}
-	if want := []string{"blue:90", "green:10"}; !slices.Equal(got, want) {
+	if want := []string{"blue:99", "green:1"}; !slices.Equal(got, want) {
 		t.Errorf("localities %q, want %q: a weight of 0 is left out", got, want)
 	}
 	if want := []string{"Cluster api", "ClusterLoadAssignment api", "Listener tcp/0.0.0.0:1"}; !slices.Equal(names(r), want) {
