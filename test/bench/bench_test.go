@@ -25,9 +25,6 @@ func TestQuantile(t *testing.T) {
 	if got := (series{}).quantile(0.5); got != 0 {
 		t.Errorf("quantile of nothing = %d, want 0", got)
 	}
-	if got := (series{1, 2, 6}).mean(); got != 3 {
-		t.Errorf("mean = %d, want 3", got)
-	}
 }
 
 // TestMixedWorld: an Envoy of the group edge is given what the tables say.

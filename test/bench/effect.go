@@ -60,7 +60,7 @@ func (b *bench) effect(ctx context.Context) error {
 	figures := table{
 		title: fmt.Sprintf("From the save to the effect: %d listeners, 2 groups, %d edits of each kind, in ms", effectListeners, b.edits),
 		header: []string{
-			"edit", "control plane", "TCP p50", "p99", "max", "UDP p50", "p99", "max", "one try", "connections failed",
+			"edit", "control plane", "TCP p50", "p99", "max", "UDP p50", "p99", "max", "one try (resolution)", "connections failed",
 			"datagrams unanswered",
 		},
 	}

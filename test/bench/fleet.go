@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/l4xds/l4xds/pkg/snapshot"
-	"github.com/l4xds/l4xds/test/bench/ads"
+	"github.com/l4xds/l4xds/test/bench/raw"
 	"github.com/l4xds/l4xds/test/rig"
 )
 
@@ -127,7 +127,7 @@ func (s *server) editUnder(ctx context.Context, f *swarm, w *world, before time.
 // swarm is many raw clients of one server.
 type swarm struct {
 	size    int
-	traffic ads.Traffic
+	traffic raw.Traffic
 	cancel  context.CancelFunc
 	clients sync.WaitGroup
 	failed  chan error // the first client that ended too early
@@ -146,9 +146,9 @@ type awaited struct {
 func newSwarm(ctx context.Context, s *server, w *world, size int, delta bool) *swarm {
 	ctx, cancel := context.WithCancel(ctx)
 	f := &swarm{size: size, cancel: cancel, failed: make(chan error, 1)}
-	names := ads.NewNames(w.names())
+	names := raw.NewNames(w.names())
 	for i := range size {
-		client := ads.Client{
+		client := raw.Client{
 			Server: s.xds, ID: fmt.Sprintf("bench-%d", i), Cluster: edge, Delta: delta, Assignments: names,
 			Traffic: &f.traffic, Received: f.receiver(),
 		}
@@ -165,10 +165,10 @@ func newSwarm(ctx context.Context, s *server, w *world, size int, delta bool) *s
 }
 
 // receiver is what one client does with responses.
-func (f *swarm) receiver() func(ads.Response) {
+func (f *swarm) receiver() func(raw.Response) {
 	var ready bool
 	var has *awaited
-	return func(r ads.Response) {
+	return func(r raw.Response) {
 		if r.Type == snapshot.LDS && !ready {
 			ready = true
 			f.ready.Add(1)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/l4xds/l4xds/pkg/snapshot"
-	"github.com/l4xds/l4xds/test/bench/ads"
+	"github.com/l4xds/l4xds/test/bench/raw"
 )
 
 // follower is a raw client of a server, and what is awaited of it.
@@ -18,7 +18,7 @@ type follower struct {
 	ready  chan struct{} // closed when it has listeners
 
 	mu   sync.Mutex // guards want
-	want func(ads.Response) bool
+	want func(raw.Response) bool
 	seen chan time.Time
 }
 
@@ -28,8 +28,8 @@ func (s *server) follow(ctx context.Context, w *world, delta bool) (*follower, e
 	f := &follower{
 		cancel: cancel, done: make(chan struct{}), ready: make(chan struct{}), seen: make(chan time.Time, 1),
 	}
-	client := ads.Client{
-		Server: s.xds, ID: "bench-1", Cluster: edge, Delta: delta, Assignments: ads.NewNames(w.names()),
+	client := raw.Client{
+		Server: s.xds, ID: "bench-1", Cluster: edge, Delta: delta, Assignments: raw.NewNames(w.names()),
 		Received: f.received,
 	}
 	if err := s.waitListening(ctx); err != nil {
@@ -59,7 +59,7 @@ func (f *follower) stop() {
 }
 
 // received is called for each response, by the client.
-func (f *follower) received(r ads.Response) {
+func (f *follower) received(r raw.Response) {
 	now := time.Now()
 	if r.Type == snapshot.LDS {
 		select {
@@ -77,7 +77,7 @@ func (f *follower) received(r ads.Response) {
 }
 
 // first commits the edit and tells the time from then to the first response that is wanted.
-func (f *follower) first(ctx context.Context, e edit, want func(ads.Response) bool) (time.Duration, error) {
+func (f *follower) first(ctx context.Context, e edit, want func(raw.Response) bool) (time.Duration, error) {
 	f.mu.Lock()
 	f.want = want
 	f.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/l4xds/l4xds/test/bench/ads"
+	"github.com/l4xds/l4xds/test/bench/raw"
 )
 
 const (
@@ -291,7 +291,7 @@ func (b *bench) rawTrial(ctx context.Context, c *contestant, variant string) (tr
 		if err != nil {
 			return 0, err
 		}
-		return client.first(ctx, e, func(r ads.Response) bool { return bytes.Contains(r.Body, []byte(host)) })
+		return client.first(ctx, e, func(r raw.Response) bool { return bytes.Contains(r.Body, []byte(host)) })
 	}}, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -15,8 +16,19 @@ import (
 )
 
 // machine says where the figures come from.
-func machine() string {
-	return fmt.Sprintf("%d cores, %s, %s/%s, load %s", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, load())
+func machine(envoy string) string {
+	return fmt.Sprintf("%d cores, %s/%s, %s, Envoy %s, load %s",
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), envoy, load())
+}
+
+// envoyVersion is the version of the Envoy at that path, as it tells it: "COMMIT/1.40.0/Clean/RELEASE/BoringSSL".
+func envoyVersion(ctx context.Context, bin string) (string, error) {
+	said, err := exec.CommandContext(ctx, bin, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("%s --version: %w", bin, err)
+	}
+	words := strings.Split(strings.TrimSpace(string(said)), "/")
+	return words[max(0, len(words)-4)], nil
 }
 
 // load is the load average of the last minute: figures taken while others work say little.

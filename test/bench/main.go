@@ -110,9 +110,6 @@ func choose(names []string) ([]measurement, error) {
 
 // prepare builds the programs and starts the backends.
 func (b *bench) prepare() (err error) {
-	if _, err = rig.EnvoyPath(); err != nil {
-		return err
-	}
 	progress("building")
 	if b.l4xds, err = b.build("./cmd/l4xds"); err != nil {
 		return err
@@ -128,7 +125,15 @@ func (b *bench) prepare() (err error) {
 }
 
 func (b *bench) measure(ctx context.Context, chosen []measurement) error {
-	fmt.Println(machine())
+	bin, err := rig.EnvoyPath()
+	if err != nil {
+		return err // without Envoy there is nothing to compare with
+	}
+	version, err := envoyVersion(ctx, bin)
+	if err != nil {
+		return err
+	}
+	fmt.Println(machine(version))
 	for _, m := range chosen {
 		began := time.Now()
 		if err := m.run(b, ctx); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/l4xds/l4xds/pkg/config"
 	"github.com/l4xds/l4xds/pkg/snapshot"
 	"github.com/l4xds/l4xds/pkg/translate"
-	"github.com/l4xds/l4xds/test/bench/ads"
+	"github.com/l4xds/l4xds/test/bench/raw"
 	"github.com/l4xds/l4xds/test/rig"
 )
 
@@ -205,7 +205,7 @@ func (b *bench) firstResponses(ctx context.Context, w *world, k kind) (series, e
 		if err != nil {
 			return nil, err
 		}
-		took, err := client.first(ctx, e, func(ads.Response) bool { return true })
+		took, err := client.first(ctx, e, func(raw.Response) bool { return true })
 		if err != nil {
 			return nil, err
 		}

@@ -50,17 +50,6 @@ func ceil(f float64) int {
 
 func (s series) median() time.Duration { return s.quantile(0.5) }
 
-func (s series) mean() time.Duration {
-	if len(s) == 0 {
-		return 0
-	}
-	var sum time.Duration
-	for _, d := range s {
-		sum += d
-	}
-	return sum / time.Duration(len(s))
-}
-
 // cells are p50, p99 and the maximum.
 func (s series) cells() []string {
 	return []string{ms(s.median()), ms(s.quantile(0.99)), ms(s.quantile(1))}

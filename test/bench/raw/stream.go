@@ -1,6 +1,7 @@
-// Package ads is a raw client of aggregated discovery: it asks for what an Envoy asks for, in the same order, and
-// acknowledges everything. It looks at no resource, so that a thousand of them cost little beside the server they load.
-package ads
+// Package raw is a client of aggregated discovery that decodes nothing: it asks for what an Envoy asks for, in the same
+// order, and acknowledges everything. It looks at no resource, so that a thousand of them cost little beside the server
+// that they load.
+package raw
 
 import (
 	"context"
