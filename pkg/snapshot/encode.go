@@ -91,7 +91,7 @@ func encodeAny(typeURL string, m proto.Message) ([]byte, error) {
 // appendLength begins a field of that many bytes.
 func appendLength(b []byte, field protowire.Number, length int) []byte {
 	b = protowire.AppendTag(b, field, protowire.BytesType)
-	return protowire.AppendVarint(b, uint64(length)) //nolint:gosec // a length is not negative
+	return protowire.AppendVarint(b, uint64(length))
 }
 
 func appendString(b []byte, field protowire.Number, text string) []byte {

@@ -1,6 +1,8 @@
 package translate
 
 import (
+	"net/netip"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
@@ -16,7 +18,7 @@ func bindAddress(p corev3.SocketAddress_Protocol, b *config.Bind, port uint16) *
 		Protocol:      p,
 		Address:       b.Address.String(),
 		PortSpecifier: portValue(port),
-		Ipv4Compat:    b.Address.Is6() && b.Address.IsUnspecified(),
+		Ipv4Compat:    b.Address == netip.IPv6Unspecified(),
 	})
 }
 

@@ -66,5 +66,5 @@ func seconds(d config.Duration) *wrapperspb.UInt32Value {
 
 // number is n, which is not negative, for a field that tells 0 from absent.
 func number(n int) *wrapperspb.UInt32Value {
-	return wrapperspb.UInt32(uint32(n)) //nolint:gosec // the model bounds what comes here
+	return wrapperspb.UInt32(uint32(n))
 }

@@ -55,8 +55,8 @@ type clusterPlan struct {
 	resources []*Resource
 }
 
-func newPlan(c *config.Config) (*plan, error) {
-	p := &plan{
+func newPlan(c *config.Config) (plan, error) {
+	p := plan{
 		stanzas:  make(map[stanzaKey]*stanzaPlan, len(c.Listeners)),
 		clusters: make(map[string]*clusterPlan, len(c.Listeners)),
 	}
@@ -64,12 +64,12 @@ func newPlan(c *config.Config) (*plan, error) {
 		s := &stanzaPlan{stanza: l}
 		for _, r := range l.Routes {
 			if err := p.addClusters(clustersOf(&r.To)); err != nil {
-				return nil, fmt.Errorf("listener %q: %w", l.Name, err)
+				return plan{}, fmt.Errorf("listener %q: %w", l.Name, err)
 			}
 			s.routes = append(s.routes, routePlan{name: chainName(l, r), route: r, clusters: weights(&r.To)})
 		}
 		if l.Protocol == config.UDP && (len(s.routes) != 1 || len(s.routes[0].clusters) != 1) {
-			return nil, fmt.Errorf("listener %q: udp_proxy sends sessions to one cluster only", l.Name)
+			return plan{}, fmt.Errorf("listener %q: udp_proxy sends sessions to one cluster only", l.Name)
 		}
 		p.stanzas[stanzaKey{l.Protocol, l.Name}] = s
 	}
@@ -114,7 +114,7 @@ func weights(t *config.Target) []weightedCluster {
 }
 
 // addClusters adds those that are not there yet. Routes that name one backend share its cluster.
-func (p *plan) addClusters(clusters []*clusterPlan) error {
+func (p plan) addClusters(clusters []*clusterPlan) error {
 	for _, c := range clusters {
 		known, ok := p.clusters[c.name]
 		if ok && !c.equal(known) {

@@ -21,7 +21,7 @@ import (
 	"github.com/l4xds/l4xds/pkg/translate"
 )
 
-const randomFiles = 200
+const randomFiles = 100
 
 // TestProperties holds what must be true of every file that Load accepts.
 func TestProperties(t *testing.T) {

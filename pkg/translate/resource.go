@@ -35,5 +35,5 @@ type Resources struct {
 	List []*Resource
 
 	// plan is what they were made by, for the next Translate.
-	plan *plan
+	plan plan
 }

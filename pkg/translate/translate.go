@@ -23,7 +23,7 @@ import (
 // An error means that a resource breaks one of Envoy's own rules, which no file can cause.
 func Translate(c *config.Config, prev *Resources) (*Resources, error) {
 	if prev == nil {
-		prev = &Resources{plan: &plan{}}
+		prev = &Resources{}
 	}
 	p, err := newPlan(c)
 	if err != nil {
@@ -108,7 +108,13 @@ func (r *Resource) build(message func() proto.Message) (err error) {
 
 // compareResources sorts by type, name, and place for listeners that share an address but no node.
 func compareResources(a, b *Resource) int {
-	return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Name, b.Name), comparePlaces(a.Origins[0], b.Origins[0]))
+	if order := strings.Compare(a.Type, b.Type); order != 0 {
+		return order
+	}
+	if order := strings.Compare(a.Name, b.Name); order != 0 {
+		return order
+	}
+	return comparePlaces(a.Origins[0], b.Origins[0])
 }
 
 func comparePlaces(a, b config.Place) int {
