@@ -70,7 +70,6 @@ func (w world) build(t testing.TB, prev *snapshot.Generation) *snapshot.Generati
 type fakeEnvoy struct {
 	t       testing.TB
 	variant Variant
-	node    config.Node
 
 	listeners map[string]string // name to the cluster that it names
 	clusters  map[string]string // name to version
@@ -145,7 +144,7 @@ type received struct {
 
 type receivedResource struct {
 	name, version string
-	any           *anypb.Any
+	packed        *anypb.Any
 }
 
 func decode(t testing.TB, v Variant, s send) received {
@@ -167,8 +166,8 @@ func decode(t testing.TB, v Variant, s send) received {
 		t.Fatal(err)
 	}
 	r.version = d.GetVersionInfo()
-	for _, any := range d.GetResources() {
-		res := receivedResource{name: nameOf(t, any), version: fmt.Sprintf("%x", any.GetValue()), any: any}
+	for _, packed := range d.GetResources() {
+		res := receivedResource{name: nameOf(t, packed), version: fmt.Sprintf("%x", packed.GetValue()), packed: packed}
 		if s.typ == snapshot.EDS {
 			res.version += r.version // the version of an assignment covers more than its content
 		}
@@ -177,9 +176,9 @@ func decode(t testing.TB, v Variant, s send) received {
 	return r
 }
 
-func nameOf(t testing.TB, any *anypb.Any) string {
+func nameOf(t testing.TB, packed *anypb.Any) string {
 	t.Helper()
-	m, err := any.UnmarshalNew()
+	m, err := packed.UnmarshalNew()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +245,7 @@ func (e *fakeEnvoy) checkRefused(key string) {
 }
 
 func (e *fakeEnvoy) isBad(typ snapshot.Type, res receivedResource) bool {
-	m, err := res.any.UnmarshalNew()
+	m, err := res.packed.UnmarshalNew()
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -327,7 +326,7 @@ func (e *fakeEnvoy) apply(typ snapshot.Type, res receivedResource) {
 	case snapshot.EDS:
 		delete(e.warming, res.name)
 	case snapshot.LDS:
-		m, _ := res.any.UnmarshalNew()
+		m, _ := res.packed.UnmarshalNew()
 		cluster := m.(*listenerv3.Listener).GetStatPrefix()
 		if _, ok := e.clusters[cluster]; !ok && !e.impatient[e.current] && !e.blind {
 			e.t.Fatalf("listener %s came before its cluster %s", res.name, cluster)

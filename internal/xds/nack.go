@@ -154,7 +154,7 @@ var (
 func offenders(typ snapshot.Type, message string, sent []*snapshot.Entry) []*snapshot.Entry {
 	named := make(map[string]bool)
 	if rest, ok := strings.CutPrefix(message, listPrefix[typ]); ok && listPrefix[typ] != "" {
-		for _, item := range strings.Split(rest, listSeparator[typ]) {
+		for item := range strings.SplitSeq(rest, listSeparator[typ]) {
 			if name, _, ok := strings.Cut(item, ": "); ok {
 				named[name] = true
 			}
