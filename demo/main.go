@@ -38,10 +38,11 @@ func run(ctx context.Context, program string, keep bool) (err error) {
 	}
 	s := &stage{Rig: rig.New(dir), page: newPage(os.Stdout), program: program}
 	defer func() { err = errors.Join(err, s.Close(), os.RemoveAll(dir)) }()
-	defer s.page.close()
 
 	start := time.Now()
-	if err := s.play(ctx); err != nil {
+	err = s.play(ctx)
+	s.page.close()
+	if err != nil {
 		if ctx.Err() == nil { // nobody interrupted it
 			s.showLogs()
 		}

@@ -30,7 +30,7 @@ func newPage(out *os.File) *page {
 	return p
 }
 
-// close ends the pulse.
+// close ends the pulse; the page can still be written to.
 func (p *page) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
