@@ -162,6 +162,9 @@ func checkPath(path string) error {
 		return wrongf(idUnix, "%s is not an absolute path; write unix:/run/NAME.sock", quote("unix:"+path))
 	case len(path) == 1:
 		return wrongf(idUnix, "%s names no file", quote("unix:"+path))
+	case strings.ContainsAny(path, ",\n") || strings.Contains(path, ": "):
+		// The path is part of the listener's name, and Envoy's refusals put these between names.
+		return wrongf(idUnix, "%s has a comma, a line break or a colon before a space, which the name of a listener cannot have", quote("unix:"+path))
 	case len(path) > longest:
 		return wrongf(idUnix, "the path of a unix socket has at most %d bytes; this one has %d", longest, len(path))
 	}

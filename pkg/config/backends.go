@@ -91,6 +91,9 @@ func (l *loader) checkEndpoints(b *Backend, stanza string, list *value, p protoc
 		if e.Path != "" && p&onUDP != 0 {
 			l.errorf(idUnix, item, "%s cannot serve UDP; write ADDRESS:PORT", quote("unix:"+e.Path))
 		}
+		if e.Path != "" && b.UsesDNS() {
+			l.errorf(idUnix, item, "%s gets nothing beside host names; make it a backend of its own", quote("unix:"+e.Path))
+		}
 	}
 }
 

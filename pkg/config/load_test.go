@@ -307,6 +307,7 @@ backends:
 		{"{a: 1, b: 0}", Localities},
 		{"{a: 1, sock: 1}", Localities},
 		{"{a: 1, dns: 0}", DNSLocalities},
+		{"{sock: 1, dns: 1}", Clusters},
 		{"{checked: 1, checked2: 1}", Localities},
 		{"{a: 1, same: 1}", Clusters},
 		{"{a: 1, checked: 1}", Clusters},

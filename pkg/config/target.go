@@ -57,6 +57,7 @@ func (t Target) Form() Form {
 func (t Target) unequal() string {
 	first := t.Parts[0].Backend
 	seen := map[Endpoint]*Backend{}
+	var names, sockets *Backend
 	for _, p := range t.Parts {
 		if key := first.differs(p.Backend); key != "" {
 			return quote(first.Name) + " and " + quote(p.Backend.Name) + " differ in " + key
@@ -66,7 +67,16 @@ func (t Target) unequal() string {
 				return quote(o.Name) + " and " + quote(p.Backend.Name) + " share an endpoint"
 			}
 			seen[e.destination()] = p.Backend
+			switch {
+			case e.Host != "":
+				names = p.Backend
+			case e.Path != "":
+				sockets = p.Backend
+			}
 		}
+	}
+	if names != nil && sockets != nil { // beside host names, Envoy sends nothing to unix sockets
+		return quote(names.Name) + " has host names and " + quote(sockets.Name) + " unix sockets"
 	}
 	return ""
 }
