@@ -10,7 +10,7 @@ dir=$PWD/.engine
 host=unix://$dir/docker.sock
 
 up() {
-  scripts/need.sh dockerd:docker.io iptables:iptables ip:iproute2
+  scripts/need.sh dockerd:docker.io iptables:iptables ip:iproute2 pgrep:procps
   scripts/need.sh docker:docker-cli # newer Debians have it apart
   mkdir -p "$dir"
   # An engine that has to turn on forwarding itself also sets the FORWARD policy to DROP, for the whole machine.
@@ -35,10 +35,13 @@ down() {
   pid=$(cat "$dir/pid")
   kill "$pid"
   while running "$pid"; do sleep 0.1; done
-  iptables-save | grep -vE 'DOCKER|docker0|br-[0-9a-f]{12}' | iptables-restore
-  ip link delete docker0 2>/dev/null || true
+  # Engines share the network: while another one runs, it is that one's.
+  if ! pgrep -x dockerd >/dev/null; then
+    iptables-save | grep -vE 'DOCKER|docker0|br-[0-9a-f]{12}' | iptables-restore
+    ip link delete docker0 2>/dev/null || true
+    sysctl -q -w net.ipv4.ip_forward="$(cat "$dir/forward")"
+  fi
   grep -o " $dir/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount
-  sysctl -q -w net.ipv4.ip_forward="$(cat "$dir/forward")"
   rm -rf "$dir"
 }
 
