@@ -12,6 +12,7 @@ host=unix://$dir/docker.sock
 up() {
   scripts/need.sh dockerd:docker.io iptables:iptables ip:iproute2 pgrep:procps
   scripts/need.sh docker:docker-cli # newer Debians have it apart
+  wait_for_others
   mkdir -p "$dir"
   # An engine that has to turn on forwarding itself also sets the FORWARD policy to DROP, for the whole machine.
   sysctl -n net.ipv4.ip_forward >"$dir/forward"
@@ -30,17 +31,26 @@ up() {
   return 1
 }
 
+# wait_for_others waits, five minutes at most, until no other engine runs: two of them break each other's network rules.
+wait_for_others() {
+  for _ in $(seq 300); do
+    pgrep -x dockerd >/dev/null || return 0
+    [ -n "${waiting:-}" ] || echo "engine: waiting for another engine to end" >&2
+    waiting=yes
+    sleep 1
+  done
+  echo "engine: another engine runs on this machine, and does not answer here" >&2
+  return 1
+}
+
 down() {
   [ -f "$dir/pid" ] || return 0
   pid=$(cat "$dir/pid")
   kill "$pid"
   while running "$pid"; do sleep 0.1; done
-  # Engines share the network: while another one runs, it is that one's.
-  if ! pgrep -x dockerd >/dev/null; then
-    iptables-save | grep -vE 'DOCKER|docker0|br-[0-9a-f]{12}' | iptables-restore
-    ip link delete docker0 2>/dev/null || true
-    sysctl -q -w net.ipv4.ip_forward="$(cat "$dir/forward")"
-  fi
+  iptables-save | grep -vE 'DOCKER|docker0|br-[0-9a-f]{12}' | iptables-restore
+  ip link delete docker0 2>/dev/null || true
+  sysctl -q -w net.ipv4.ip_forward="$(cat "$dir/forward")"
   grep -o " $dir/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount
   rm -rf "$dir"
 }

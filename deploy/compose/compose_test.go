@@ -84,6 +84,9 @@ func up(t *testing.T, root string) {
 	})
 	start := time.Now()
 	compose(t, root, "up", "--detach", "--wait")
+	if t.Failed() {
+		t.FailNow()
+	}
 	t.Logf("all services are healthy after %.1f s", time.Since(start).Seconds())
 }
 
