@@ -28,6 +28,9 @@ const (
 	prometheus = "http://127.0.0.1:19090"
 )
 
+// services is how many containers the demo has.
+const services = 5
+
 // TestCompose runs the demo on a real engine, and looks at it from the host, as a user would.
 func TestCompose(t *testing.T) {
 	root, err := rig.Root()
@@ -61,6 +64,11 @@ func TestCompose(t *testing.T) {
 		wantSample(t, `l4xds_config_last_reload_successful`, "1")
 		wantSample(t, `l4xds_xds_nodes{state="synced"}`, "2")
 		wantSample(t, `count(envoy_tcp_downstream_cx_total > 0)`, "2")
+	})
+	t.Run("the status page answers the host", func(t *testing.T) {
+		if page := get(t, admin+"/status"); !strings.Contains(page, "envoy-east") || !strings.Contains(page, "envoy-west") {
+			t.Errorf("/status lacks an Envoy:\n%s", page)
+		}
 	})
 	t.Run("nobody is root", func(t *testing.T) {
 		wantNoRoot(t, root)
@@ -155,26 +163,16 @@ func wantSample(t *testing.T, query, value string) {
 }
 
 func sample(ctx context.Context, query string) (string, error) {
-	address := prometheus + "/api/v1/query?query=" + url.QueryEscape(query)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	body, err := fetch(ctx, prometheus+"/api/v1/query?query="+url.QueryEscape(query))
 	if err != nil {
 		return "", err
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = response.Body.Close() }()
 	var answer struct {
 		Data struct {
 			Result []struct {
 				Value [2]any `json:"value"`
 			} `json:"result"`
 		} `json:"data"`
-	}
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return "", err
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return "", fmt.Errorf("%s: %w: %s", query, err, body)
@@ -185,10 +183,41 @@ func sample(ctx context.Context, query string) (string, error) {
 	return fmt.Sprint(answer.Data.Result[0].Value[1]), nil
 }
 
+// get is the page at the address.
+func get(t *testing.T, address string) string {
+	t.Helper()
+	body, err := fetch(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+func fetch(ctx context.Context, address string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", address, response.Status)
+	}
+	return body, err
+}
+
 // wantNoRoot wants that no container runs as root, may write to its own file system, or has any capability.
 func wantNoRoot(t *testing.T, root string) {
 	t.Helper()
-	for id := range strings.FieldsSeq(compose(t, root, "ps", "--quiet")) {
+	ids := strings.Fields(compose(t, root, "ps", "--quiet"))
+	if len(ids) != services {
+		t.Errorf("%d containers run, want %d", len(ids), services)
+	}
+	for _, id := range ids {
 		name, pid, _ := strings.Cut(docker(t, root, "inspect", "--format", "{{.Name}} {{.State.Pid}}", id), " ")
 		status, err := os.ReadFile("/proc/" + pid + "/status")
 		if err != nil {
