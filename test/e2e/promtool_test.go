@@ -3,10 +3,8 @@
 package e2e
 
 import (
-	"io"
-	"os/exec"
+	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/l4xds/l4xds/test/rig"
@@ -24,26 +22,34 @@ func TestMetrics(t *testing.T) {
 	defer cancel()
 	metrics, err := f.daemon.Metrics(ctx)
 	f.must(err)
-	f.promtool(strings.NewReader(metrics), "check", "metrics")
+	path, err := f.WriteFile("metrics.txt", metrics)
+	f.must(err)
+	if said := f.run("sh", "-c", "promtool check metrics <"+path); said != "" {
+		t.Errorf("promtool: %s", said)
+	}
 }
 
-// TestPrometheusConfig: so it does about the configuration of the compose demo.
+// TestPrometheusConfig: it accepts the configuration of the compose demo.
 func TestPrometheusConfig(t *testing.T) {
 	t.Parallel()
 	root, err := rig.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	newFleet(t, "").promtool(nil, "check", "config", "--syntax-only", filepath.Join(root, "deploy/compose/prometheus.yaml"))
+	newFleet(t, "").run("promtool", "check", "config", "--syntax-only", filepath.Join(root, "deploy/compose/prometheus.yaml"))
 }
 
-// promtool wants Prometheus's tool to succeed, and for metrics to have nothing to say.
-func (f *fleet) promtool(input io.Reader, args ...string) {
+// run runs a program, which has to succeed, and tells what it said.
+func (f *fleet) run(program string, args ...string) string {
 	f.t.Helper()
-	cmd := exec.CommandContext(f.ctx, "promtool", args...)
-	cmd.Stdin = input
-	said, err := cmd.CombinedOutput()
-	if err != nil || input != nil && len(said) > 0 {
-		f.t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, said)
+	process, err := f.Start(program, program, args...)
+	f.must(err)
+	code, err := process.ExitCode(f.ctx)
+	f.must(err)
+	said, err := os.ReadFile(process.Log)
+	f.must(err)
+	if code != 0 {
+		f.t.Errorf("%s: exit code %d: %s", program, code, said)
 	}
+	return string(said)
 }

@@ -24,6 +24,10 @@ var ports struct {
 	next   int
 }
 
+// forking is held while a child is started, and while ports are probed: until it has become its program, a child has
+// copies of all sockets, so that one which was open then stays so for a moment after it was closed.
+var forking sync.Mutex
+
 // Port is a port that nobody listens on, TCP or UDP, on any local address, and that this process has not got before.
 func Port() (int, error) {
 	return PortRange(1)
@@ -72,6 +76,8 @@ func allFree(first, n int) bool {
 }
 
 func free(port int) bool {
+	forking.Lock()
+	defer forking.Unlock()
 	tcp, err := net.Listen("tcp", address("", port))
 	if err != nil {
 		return false

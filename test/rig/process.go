@@ -35,7 +35,7 @@ func (r *Rig) Start(name, program string, args ...string) (*Process, error) {
 	p := &Process{Log: log.Name(), cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = r.Dir, log, log
 	p.cmd.SysProcAttr = diesWithParent()
-	if err := p.cmd.Start(); err != nil {
+	if err := start(p.cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	go func() {

@@ -34,13 +34,23 @@ func Build(dir string, flags ...string) (string, error) {
 
 // output runs cmd and tells what it printed, without the last line end. An error holds what it said on standard error.
 func output(cmd *exec.Cmd) (string, error) {
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	text, err := cmd.Output()
+	var text, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &text, &said
+	err := start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, bytes.TrimSpace(said.Bytes()))
 	}
-	return strings.TrimSuffix(string(text), "\n"), nil
+	return strings.TrimSuffix(text.String(), "\n"), nil
+}
+
+// start starts cmd while nobody probes ports.
+func start(cmd *exec.Cmd) error {
+	forking.Lock()
+	defer forking.Unlock()
+	return cmd.Start()
 }
 
 // Replace writes text to path as careful programs do: a new file, readable for all, renamed over the old one.

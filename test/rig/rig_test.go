@@ -3,9 +3,12 @@ package rig
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -21,6 +24,42 @@ func TestPortsAreNotGivenTwice(t *testing.T) {
 			t.Fatalf("got port %d, which is taken or out of range", port)
 		}
 		seen[port] = true
+	}
+}
+
+// TestPortsStayFreeBesideForks: a port that was probed can be listened on at once, also while processes are started,
+// which have copies of the probing sockets for a moment.
+func TestPortsStayFreeBesideForks(t *testing.T) {
+	var forks sync.WaitGroup
+	stop := make(chan struct{})
+	for range 2 {
+		forks.Go(func() { startAgainAndAgain(t, stop) })
+	}
+	for range 90 {
+		port, err := Port()
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener, err := net.Listen("tcp", address("127.0.0.1", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = listener.Close() })
+	}
+	close(stop)
+	forks.Wait()
+}
+
+func startAgainAndAgain(t *testing.T, stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+			if _, err := output(exec.Command("true")); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 
