@@ -280,7 +280,7 @@ func TestSessionKeepsItsPromises(t *testing.T) {
 		} {
 			t.Run(string(v)+"/"+c.name, func(t *testing.T) {
 				seen := map[State]int{}
-				for seed := range uint64(300) {
+				for seed := range uint64(100) {
 					t.Run(fmt.Sprint(seed), func(t *testing.T) {
 						d := newDrill(t, v, seed)
 						d.envoy.shy = c.shy
