@@ -136,6 +136,15 @@ func TestListenersWaitForClusters(t *testing.T) {
 	}
 }
 
+// TestListenersAlone: who does not want clusters does not wait for them.
+func TestListenersAlone(t *testing.T) {
+	for _, v := range []Variant{SotW, Delta} {
+		r := newRehearsal(t, v)
+		r.publish(listening("l a"))
+		r.hello(snapshot.LDS, "lds l")
+	}
+}
+
 // TestClustersWaitForAnswers: the next CDS response may follow one without an answer only after a while, and listeners do
 // not overtake it.
 func TestClustersWaitForAnswers(t *testing.T) {
@@ -278,6 +287,9 @@ func TestManyListenersInForce(t *testing.T) {
 		r.publish(listening("l "+name), "cds "+name)
 		r.ack(snapshot.CDS, "lds l")
 		r.step(event{request: &request{typ: snapshot.LDS, nonce: r.last[snapshot.LDS].nonce, refusal: &refusal}})
+	}
+	if n := len(r.session.inForce); n > maxUnanswered {
+		t.Errorf("%d views are in force, at most %d may be", n, maxUnanswered)
 	}
 	r.publish(listening("l c"), "cds c")
 	r.ack(snapshot.CDS, "lds l")

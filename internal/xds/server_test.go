@@ -39,7 +39,7 @@ type call struct {
 	ended    chan error
 }
 
-// startCall begins a stream. Unless the client reads, no response can be written. The client resets the stream when the
+// startCall begins a stream, inside of synctest. Unless the client reads, no response can be written. The client resets the stream when the
 // test ends.
 func startCall(t *testing.T, s *Server, v Variant, reads bool) *call {
 	t.Helper()
@@ -121,20 +121,22 @@ func TestClientError(t *testing.T) {
 
 // TestPanicEndsOneStream: a mistake of ours on one stream must not end the daemon, nor tell the client what is inside.
 func TestPanicEndsOneStream(t *testing.T) {
-	var log strings.Builder
-	s := newTestServer(trackerFunc(func(StreamState) { panic("a secret") }), &log)
-	c := startCall(t, s, SotW, true)
-	c.messages <- helloFor(snapshot.CDS)
-	err := <-c.ended
-	if got := status.Convert(err); got.Code() != codes.Internal || strings.Contains(got.Message(), "secret") {
-		t.Errorf("the stream ended with %v", err)
-	}
-	if !strings.Contains(log.String(), "a secret") || !strings.Contains(log.String(), "stack=") {
-		t.Errorf("the log says %q", &log)
-	}
-	if n := testutil.ToFloat64(s.metrics.closes.WithLabelValues("panic")); n != 1 {
-		t.Errorf("%v streams were closed by a panic", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		s := newTestServer(trackerFunc(func(StreamState) { panic("a secret") }), &log)
+		c := startCall(t, s, SotW, true)
+		c.messages <- helloFor(snapshot.CDS)
+		err := <-c.ended
+		if got := status.Convert(err); got.Code() != codes.Internal || strings.Contains(got.Message(), "secret") {
+			t.Errorf("the stream ended with %v", err)
+		}
+		if !strings.Contains(log.String(), "a secret") || !strings.Contains(log.String(), "stack=") {
+			t.Errorf("the log says %q", &log)
+		}
+		if n := testutil.ToFloat64(s.metrics.closes.WithLabelValues("panic")); n != 1 {
+			t.Errorf("%v streams were closed by a panic", n)
+		}
+	})
 }
 
 // TestSendErrorEndsTheStream: a response that cannot be written is the end of its stream.
@@ -217,11 +219,13 @@ func TestTimersOfAStream(t *testing.T) {
 
 // TestShutdownTwice: both a signal and the end of the daemon may ask for it.
 func TestShutdownTwice(t *testing.T) {
-	s := newTestServer(ignore, io.Discard)
-	c := startCall(t, s, SotW, true)
-	s.Shutdown()
-	s.Shutdown()
-	if err := <-c.ended; status.Code(err) != codes.Unavailable {
-		t.Errorf("the stream ended with %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestServer(ignore, io.Discard)
+		c := startCall(t, s, SotW, true)
+		s.Shutdown()
+		s.Shutdown()
+		if err := <-c.ended; status.Code(err) != codes.Unavailable {
+			t.Errorf("the stream ended with %v", err)
+		}
+	})
 }

@@ -137,6 +137,13 @@ func TestReconnect(t *testing.T) {
 			),
 		},
 		{
+			rules: "C44", name: "clusters of listeners from an earlier stream stay until these are replaced",
+			script: then(synced("l>a", "a", "l"),
+				reconnect, resume(cds), quiet, resume(lds), quiet,
+				publish("l>b"), expectBy(cds, "a b", "b"), ack(cds), expect(lds, "l"), ack(lds), expectBy(cds, "b", "-a"),
+			),
+		},
+		{
 			rules: "C39", name: "what is gone is said to be gone, once no listener needs it", only: ads.Delta,
 			script: then(synced("l>a m>b", "a b", "l m"),
 				reconnect, publish("l>a"),

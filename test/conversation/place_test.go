@@ -17,19 +17,27 @@ import (
 // TestRefusalNamesTheLine of the file that was in force when the refused response was sent, with Envoy's words, and
 // without the private key that these may quote.
 func TestRefusalNamesTheLine(t *testing.T) {
-	const refusal = "Error adding/updating listener(s) tcp/0.0.0.0:5432: cannot bind '0.0.0.0:5432': Address already in use\n" +
-		"tcp/0.0.0.0:6432: private_key { inline_string: \"KEY\" }\n"
+	const refusal = "Error adding/updating listener(s) tcp/0.0.0.0:53: cannot bind '0.0.0.0:53': Permission denied\n" +
+		"udp/0.0.0.0:53: private_key { inline_string: \"KEY\" }\n"
+	const file = `listeners:
+  dns:
+    tcp: 53
+    udp: 53
+    to: web
+  good: {tcp: 7432, to: web}
+backends:
+  web: {endpoints: [10.0.0.1:1]}
+`
 	for _, v := range variants {
 		t.Run(string(v), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "edge.yaml")
-			write := func(lines ...string) {
-				if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			write := func(text string) {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
 			s := newServer(t)
-			write("listeners:", "  db:", "    tcp: 5432", "    to: web", "  other: {tcp: 6432, to: web}", "  good: {tcp: 7432, to: web}",
-				"backends:", "  web: {endpoints: [10.0.0.1:1]}")
+			write(file)
 			s.store.Publish(load(t, nil, path))
 			stream := open(t, s, v)
 			try(t, stream.Ack(greet(t, stream, "n")))
@@ -37,8 +45,7 @@ func TestRefusalNamesTheLine(t *testing.T) {
 			response := receive(t, stream)
 
 			// Before the refusal arrives everything has moved three lines down.
-			write("# one", "# two", "# three", "listeners:", "  db:", "    tcp: 5432", "    to: web", "  other: {tcp: 6432, to: web}",
-				"  good: {tcp: 7432, to: web}", "backends:", "  web: {endpoints: [10.0.0.1:1]}")
+			write("# one\n# two\n# three\n" + file)
 			s.store.Publish(load(t, s.store.Current(), path))
 			try(t, stream.Nack(response, refusal))
 
@@ -48,13 +55,12 @@ func TestRefusalNamesTheLine(t *testing.T) {
 				Version: response.Version,
 				Message: strings.Replace(refusal, `"KEY"`, `"[redacted]"`, 1),
 				At:      got.At,
-				// Of each resource the port, then the stanza.
-				Resources: []string{"tcp/0.0.0.0:5432", "tcp/0.0.0.0:6432"},
+				// Of each resource the port, then the stanza, which is one.
+				Resources: []string{"tcp/0.0.0.0:53", "udp/0.0.0.0:53"},
 				Places: []config.Position{
 					{File: path, Line: 3, Column: 10},
 					{File: path, Line: 2, Column: 3},
-					{File: path, Line: 5, Column: 16},
-					{File: path, Line: 5, Column: 3},
+					{File: path, Line: 4, Column: 10},
 				},
 			}
 			if diff := cmp.Diff(want, got); diff != "" {

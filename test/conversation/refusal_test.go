@@ -117,10 +117,34 @@ func TestRefusal(t *testing.T) {
 			},
 		},
 		{
+			rules: "C10", name: "even of what it had", only: ads.Delta,
+			script: []step{
+				publish("l>a"), hello(cds, "*", "a"), expect(cds, "a"), ack(cds), unsubscribe(cds, "a"), expect(cds, "a"),
+				nack(cds, "for no reason"), quiet, refused(cds, "a"),
+			},
+		},
+		{
 			rules: "C10", name: "a full state in which something nameless is bad waits for a change", only: ads.SotW,
 			script: []step{
 				publish("l>a m>b"), hello(cds), expect(cds, "a b"), nack(cds, "duplicate name"), quiet, refused(cds),
 				publish("l>a m>b b=2"), expect(cds, "a b=2"), ack(cds), accepted(cds),
+			},
+		},
+		{
+			rules: "C23", name: "what was refused is not taken away from a client that may have an older one", only: ads.SotW,
+			script: []step{
+				publish("l>a m>a l=2"), claim(cds, ads.Held{Version: "old"}), expect(cds, "a"), ack(cds),
+				claim(lds, ads.Held{Version: "old"}), expect(lds, "l=2 m"), nack(lds, badL), quiet, becomes(xds.Rejected),
+				publish("l>a m>a l=2 m=2"), quiet, // without l this would be the end of it
+				publish("l>a m>a l=3 m=2"), expect(lds, "l=3 m=2"), ack(lds), becomes(xds.Synced),
+			},
+		},
+		{
+			rules: "C23", name: "and is taken away once it is gone", only: ads.SotW,
+			script: []step{
+				publish("l>a l=2"), claim(cds, ads.Held{Version: "old"}), expect(cds, "a"), ack(cds),
+				claim(lds, ads.Held{Version: "old"}), expect(lds, "l=2"), nack(lds, badL), quiet,
+				publish("east:l>a"), expect(lds, ""), ack(lds), expect(cds, ""), ack(cds), becomes(xds.Synced),
 			},
 		},
 		{

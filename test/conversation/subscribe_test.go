@@ -53,6 +53,12 @@ func TestSubscriptions(t *testing.T) {
 			script: []step{publish("l>a"), hello(eds), quiet, subscribe(eds, "a"), expect(eds, "a")},
 		},
 		{
+			rules: "C40", name: "all that does not exist, after a name that does not",
+			script: []step{
+				publish("east:l>a"), hello(lds, "x"), expectBy(lds, "", "-x"), ack(lds), subscribe(lds, "*"), expect(lds, ""), ack(lds),
+			},
+		},
+		{
 			rules: "C25 C31", name: "what does not exist is sent once it does",
 			script: []step{
 				publish("l>a"), hello(eds, "b"), removedOnly(eds, "-b"), quiet,
