@@ -15,7 +15,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## the main job on real Envoys, in about half a minute; KEEP=1 leaves it running
+demo: ## the main job on real Envoys, in seconds once it is built; KEEP=1 leaves it running
 	@scripts/demo.sh
 
 .PHONY: build
