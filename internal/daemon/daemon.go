@@ -157,6 +157,7 @@ func (d *Daemon) AdminAddr() net.Addr { return d.adminListener.Addr() }
 func (d *Daemon) Run(ctx context.Context) error {
 	d.options.Log.Info("listening",
 		"xds", d.XDSAddr().String(), "admin", d.AdminAddr().String(), "version", d.options.Build.Version)
+	paceHeap()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return d.reloader.run(ctx) })
 	group.Go(func() error { return d.watcher.Run(ctx) })

@@ -126,7 +126,7 @@ func (r *reloader) look(t trust) bool {
 func (r *reloader) judge(began time.Time, t trust) config.Diagnostics {
 	next, messages, err := r.compile(r.source, r.inForce, r.paths...)
 	r.mounted = mountedFiles(messages)
-	defer r.arm() // after the work: nobody waits for it
+	defer r.rest()
 	if err != nil {
 		t = certain // no half-written file does that
 	}
@@ -145,6 +145,12 @@ func (r *reloader) judge(began time.Time, t trust) config.Diagnostics {
 	}
 	r.tell(r.state())
 	return messages
+}
+
+// rest is what comes after the work, when nobody waits.
+func (r *reloader) rest() {
+	r.arm()
+	paceHeap()
 }
 
 // arm says to the watcher what the latest look has read from.

@@ -12,6 +12,14 @@ type backend struct {
 	broken bool
 }
 
+// newBackend is the backend of p, as it is known, or empty until it is read.
+func newBackend(p pair) *backend {
+	if m := p.value.memo(); m != nil {
+		return &backend{pair: p, Backend: m.backend}
+	}
+	return &backend{pair: p, Backend: &Backend{}}
+}
+
 // user is one mention of a backend.
 type user struct {
 	at       *value
@@ -40,6 +48,11 @@ func (b *backend) userOn(p Protocol) user {
 
 // backend reads one of `backends:`. What it is used for is known by then, so that what has no effect can be said.
 func (l *loader) backend(b *backend) *Backend {
+	if m := b.value.memo(); m != nil {
+		l.unsure = l.unsure || m.uses != b.uses()
+		l.keep("backends", m)
+		return m.backend
+	}
 	stanza := "backends." + b.key.text
 	before := len(l.report.list)
 	defer func() { b.broken = len(l.report.list) > before }()
@@ -52,6 +65,7 @@ func (l *loader) backend(b *backend) *Backend {
 		l.unfit(k, at, ", and listener %s (%s) uses this backend for UDP", quote(u.listener), u.at.position())
 	})
 	b.Name, b.At = b.key.text, l.place(stanza, b.key)
+	l.remember("backends", b.value, memo{backend: b.Backend, uses: b.uses()})
 	return b.Backend
 }
 

@@ -42,3 +42,21 @@ func BenchmarkLoad(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkReload loads a file of which one stanza is new.
+func BenchmarkReload(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		text := manyListeners(n)
+		edited := strings.Replace(text, "to: [10.0.0.7:80", "to: [10.9.0.7:80", 1)
+		b.Run(fmt.Sprintf("listeners=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			c, _ := loadText(text)
+			for b.Loop() {
+				if c, _ = loadAfter(c, map[string]string{"-": edited}); c == nil {
+					b.Fatal("refused")
+				}
+				text, edited = edited, text
+			}
+		})
+	}
+}

@@ -22,6 +22,8 @@ type Config struct {
 
 	// bases are the file and line on which each stanza starts, by Place.Stanza.
 	bases map[string]Position
+	// memory is what the next Load can take over.
+	memory *memory
 }
 
 // Position is a spot in a file as an editor counts it.

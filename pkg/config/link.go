@@ -66,7 +66,7 @@ func (r *reading) target(into *Target, t target, o origin, cluster string) {
 		return // an error was said
 	}
 	if t.split {
-		r.claim(cluster, t.value)
+		r.own(cluster, t.value)
 	} else {
 		into.Cluster = t.shares[0].name.text
 	}
@@ -85,7 +85,7 @@ func (r *reading) private(t target, o origin, cluster string) *Backend {
 	if b := r.privates[once]; b != nil {
 		return b
 	}
-	r.claim(cluster, t.value)
+	r.own(cluster, t.value)
 	b := &Backend{}
 	r.privates[once] = b
 	r.fillBackend(b, r.path, shapeOf(backendType).overlay(o.private, t.inline), o.uses, func(k *key, at pair) {
@@ -95,19 +95,27 @@ func (r *reading) private(t target, o origin, cluster string) *Backend {
 	return b
 }
 
+// own takes the name of a cluster for this stanza.
+func (r *reading) own(cluster string, at *value) {
+	r.claim(cluster, at)
+	if !slices.Contains(r.owned, cluster) {
+		r.owned = append(r.owned, cluster)
+	}
+}
+
 // claim takes the name of a cluster. Backends and targets with a cluster of their own share one namespace.
-func (r *reading) claim(cluster string, at *value) {
-	if b, taken := r.backends[cluster]; taken {
-		r.errorf(idClusterTwice, at, "the cluster of this target is named %s, as the backend at %s; rename one of them",
+func (l *loader) claim(cluster string, at *value) {
+	if b, taken := l.backends[cluster]; taken {
+		l.errorf(idClusterTwice, at, "the cluster of this target is named %s, as the backend at %s; rename one of them",
 			quote(cluster), b.key.position())
 		return
 	}
-	if other := r.clusters[cluster]; other != nil && other != at {
-		r.errorf(idClusterTwice, at, "the cluster of this target is named %s, as the one at %s; rename one of them",
+	if other := l.clusters[cluster]; other != nil && other != at {
+		l.errorf(idClusterTwice, at, "the cluster of this target is named %s, as the one at %s; rename one of them",
 			quote(cluster), other.position())
 		return
 	}
-	r.clusters[cluster] = at
+	l.clusters[cluster] = at
 }
 
 // unknownBackend says that no backend has this name.

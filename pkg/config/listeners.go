@@ -21,10 +21,15 @@ type reading struct {
 	broken bool
 	// privates are the inline backends: TCP and UDP may share one.
 	privates map[privateKey]*Backend
+	// named are the groups of its audience, owned the clusters that it has of its own.
+	named, owned []string
 }
 
 // stanza makes one listener for each protocol of a stanza.
 func (l *loader) stanza(p pair) []*Listener {
+	if m := p.value.memo(); m != nil {
+		return l.takeOver(p, m)
+	}
 	r := &reading{loader: l, pair: p, path: "listeners." + p.key.text, long: map[Protocol]*value{}, privates: map[privateKey]*Backend{}}
 	if p.value.kind != mapping {
 		l.errorf(idKind, p.value, "%s where a map belongs; write it as {tcp: 5432, to: 10.0.0.1:5432}", p.value.what())
@@ -42,6 +47,7 @@ func (l *loader) stanza(p pair) []*Listener {
 		}
 	}
 	r.checkShared()
+	l.remember("listeners", p.value, memo{listeners: made, groups: r.named, clusters: r.owned})
 	return made
 }
 
@@ -169,6 +175,7 @@ func (r *reading) audience(a audience) (s Selector, unknown bool) {
 			continue
 		}
 		g.used = true
+		r.named = append(r.named, t.name.text)
 		s.Terms = append(s.Terms, g.Selector.Terms...)
 	}
 	return s, unknown

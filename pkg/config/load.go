@@ -7,15 +7,26 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Load reads the files at paths, each a file, a directory of *.yaml and *.yml, or "-", as one configuration. It says
-// all mistakes at once; the Config is nil if there is an error among them. prev is the Config that is in force, or nil;
-// it makes no difference to the outcome.
+// all mistakes at once; the Config is nil if there is an error among them. What did not change since prev, which is nil
+// for the first, is taken over from it, so that the cost is nearly that of the change; the outcome is the same.
 func Load(src *Source, prev *Config, paths ...string) (*Config, Diagnostics) {
-	_ = prev // what did not change could be taken over from it; so far nothing is
-	l := &loader{
+	if prev != nil && prev.memory != nil {
+		// What is taken over has no values to point at: a mistake is found, but cannot be said well.
+		if c, ds := newLoader(prev.memory).load(src, paths); c != nil {
+			return c, ds
+		}
+	}
+	return newLoader(nil).load(src, paths)
+}
+
+func newLoader(before *memory) *loader {
+	return &loader{
 		decoder:  decoder{report: &report{}},
+		before:   before,
 		sections: newSections(),
 		bases:    map[string]Position{},
 		groups:   map[string]*group{},
@@ -23,15 +34,23 @@ func Load(src *Source, prev *Config, paths ...string) (*Config, Diagnostics) {
 		clusters: map[string]*value{},
 		binds:    map[*Bind]*value{},
 		unclear:  map[*Listener]bool{},
+		kept:     map[string]map[string]*memo{},
 	}
+}
+
+func (l *loader) load(src *Source, paths []string) (*Config, Diagnostics) {
 	l.read(src, paths)
+	if l.forgotten() {
+		return nil, nil
+	}
 	c := l.config()
 	ds := l.sorted()
-	if ds.HasErrors() {
+	if ds.HasErrors() || l.forgotten() {
 		return nil, ds
 	}
 	c.Files = src.Files()
 	c.Hash = contentHash(src)
+	c.memory = l.memory()
 	return c, ds
 }
 
@@ -70,6 +89,14 @@ type loader struct {
 	guessed int
 	// targets wait for the backends that they name.
 	targets []*linked
+
+	// before is what the former Load left to be taken over; nil if everything is to be read. unsure is whether
+	// something is wrong about what was taken over, so that everything has to be.
+	before *memory
+	unsure bool
+	// common and kept are for the next Load: see memory.
+	common strings.Builder
+	kept   map[string]map[string]*memo
 }
 
 // group is one of `groups:` while it is read.
@@ -87,7 +114,7 @@ func (l *loader) config() *Config {
 		c.Groups = append(c.Groups, l.group(p))
 	}
 	for _, p := range l.stanzas("backends") {
-		l.backends[p.key.text] = &backend{pair: p, Backend: &Backend{}}
+		l.backends[p.key.text] = newBackend(p)
 	}
 	for _, p := range l.stanzas("listeners") {
 		c.Listeners = append(c.Listeners, l.stanza(p)...)

@@ -1,10 +1,13 @@
 package config
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,14 +78,15 @@ func examples(t *testing.T) map[string]map[string]string {
 }
 
 // loadTexts loads several files that are not on disk.
-func loadTexts(texts map[string]string) (*Config, Diagnostics) {
+func loadTexts(texts map[string]string) (*Config, Diagnostics) { return loadAfter(nil, texts) }
+
+// loadAfter is loadTexts after prev.
+func loadAfter(prev *Config, texts map[string]string) (*Config, Diagnostics) {
 	src := NewSource()
-	var paths []string
 	for path, text := range texts {
-		src.looks[path] = &look{text: []byte(text)}
-		paths = append(paths, path)
+		src.looks[path] = &look{text: []byte(text), sum: sha256.Sum256([]byte(text))}
 	}
-	return Load(src, nil, paths...)
+	return Load(src, prev, slices.Sorted(maps.Keys(texts))...)
 }
 
 func TestExamplesLoad(t *testing.T) {

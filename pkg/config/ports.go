@@ -30,6 +30,10 @@ func (l *loader) checkPorts(listeners []*Listener) {
 
 func (l *loader) sayClash(c, other claim) {
 	at, first := l.binds[c.bind], l.binds[other.bind]
+	if at == nil || first == nil { // a listener was taken over
+		l.unsure = true
+		return
+	}
 	if at.doc == first.doc && (at.line < first.line || at.line == first.line && at.column < first.column) {
 		c, other, at, first = other, c, first, at
 	}

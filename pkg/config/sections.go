@@ -84,6 +84,12 @@ func (l *loader) parse(src *Source, path string) *value {
 	if warning := src.mountWarning(path); warning != "" {
 		l.add(Warning, idMounted, doc.whole(), "", warning)
 	}
+	if !doc.check(l.report) {
+		return nil
+	}
+	if root := l.pieces(doc); root != nil {
+		return root
+	}
 	return parse(doc, l.report)
 }
 

@@ -34,6 +34,8 @@ type value struct {
 	origin *value
 	items  []*value // of a list
 	pairs  []pair   // of a mapping, in file order, each key once
+	// chunk is the piece of the document that was read, or is known, by itself to be v; nil where v is no such piece.
+	chunk *chunk
 }
 
 // pair is one key of a mapping and what stands behind it.

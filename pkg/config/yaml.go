@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 )
@@ -19,17 +22,14 @@ const (
 	maxValues = 1_000_000
 )
 
-// parse reads one document. It returns nil after it has said why there is nothing to read.
+// parse reads one document as a whole. It returns nil after it has said why there is nothing to read.
 func parse(doc *document, r *report) *value {
-	if !doc.check(r) {
-		return nil
-	}
 	root, err := decodeYAML(doc.text)
 	if err != nil {
 		r.explain(doc, err)
 		return nil
 	}
-	t := tree{doc: doc, report: r, done: map[*yaml.Node]*value{}, sizes: map[*yaml.Node]int{}}
+	t := newTree(doc, r)
 	v := t.value(root, nil, 0)
 	for _, say := range t.said {
 		say()
@@ -42,6 +42,109 @@ func parse(doc *document, r *report) *value {
 		return nil
 	}
 	return v
+}
+
+// parsePieces reads a document by the pieces that divide made of it, but for those that are known. It returns nil, and
+// says nothing, where something is wrong or two pieces need each other: the document has then to be read as a whole.
+func parsePieces(doc *document, sections []*chunk) *value {
+	decodeChunks(sections)
+	t := newTree(doc, &report{})
+	first := sections[0]
+	root := &value{doc: doc, line: first.line, column: first.column, kind: mapping, index: -1}
+	if !t.pieces(root, sections) {
+		return nil
+	}
+	return root
+}
+
+// pieces reads chunks, and what they are divided into, as the pairs of v. It reports whether that can be done.
+func (t *tree) pieces(v *value, chunks []*chunk) bool {
+	names := make(map[string]bool, len(chunks))
+	v.pairs = make([]pair, len(chunks))
+	for i, c := range chunks {
+		if names[c.name] {
+			return false
+		}
+		names[c.name] = true
+		p, ok := t.piece(c, v)
+		if !ok {
+			return false
+		}
+		p.key.parent, p.key.index = v, i
+		p.value.parent, p.value.index = v, i
+		v.pairs[i] = p
+	}
+	return true
+}
+
+// piece is the pair that c holds, which is to stand in parent.
+func (t *tree) piece(c *chunk, parent *value) (pair, bool) {
+	at := value{doc: t.doc, line: c.line, column: c.column}
+	key, behind := at, at
+	key.text, behind.kind = c.name, mapping
+	switch {
+	case len(c.stanzas) > 0:
+		behind.line, behind.column = c.stanzas[0].line, c.stanzas[0].column
+		behind.parent = parent // for the depth
+		return pair{&key, &behind}, t.pieces(&behind, c.stanzas)
+	case c.known != nil:
+		t.count(&key, c.known.values)
+		behind.chunk = c
+		return pair{&key, &behind}, !t.stopped
+	}
+	return t.readPiece(c, parent)
+}
+
+// decoded is the node of a text.
+type decoded struct {
+	root *yaml.Node
+	err  error
+}
+
+// decodeChunks decodes the chunks that are to be read, on all processors: that is most of the work of a first Load.
+func decodeChunks(sections []*chunk) {
+	var all []*chunk
+	for _, c := range sections {
+		if len(c.stanzas) == 0 {
+			all = append(all, c)
+		}
+		for _, stanza := range c.stanzas {
+			if stanza.known == nil {
+				all = append(all, stanza)
+			}
+		}
+	}
+	const batch = 64 // fewer are not worth a goroutine
+	var group sync.WaitGroup
+	for some := range slices.Chunk(all, max(batch, len(all)/runtime.GOMAXPROCS(0)+1)) {
+		group.Go(func() {
+			for _, c := range some {
+				c.decoded.root, c.decoded.err = decodeYAML(c.text)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// readPiece reads what is not known.
+func (t *tree) readPiece(c *chunk, parent *value) (pair, bool) {
+	root, err := c.decoded.root, c.decoded.err
+	if c.decoded = (decoded{}); err != nil {
+		return pair{}, false
+	}
+	depth := 0
+	for v := parent; v != nil; v = v.parent {
+		depth++
+	}
+	before := t.total
+	t.above = c.line - 1
+	v := t.value(root, nil, depth-1)
+	if t.stopped || len(t.said) > 0 || len(v.pairs) != 1 || v.pairs[0].key.text != c.name {
+		return pair{}, false
+	}
+	c.values = t.total - before
+	v.pairs[0].value.chunk = c
+	return v.pairs[0], true
 }
 
 // secondDocumentError is the error for a file that holds more than one, of which YAML readers would take the first.
@@ -81,6 +184,8 @@ func decodeYAML(text []byte) (root *yaml.Node, err error) {
 type tree struct {
 	doc    *document
 	report *report
+	// above is how many lines of doc stand above the text that the nodes are of.
+	above int
 	// done are the values of anchors; nil while they are read.
 	done map[*yaml.Node]*value
 	// total counts the values, sizes those behind an anchor.
@@ -92,6 +197,11 @@ type tree struct {
 	stopped bool
 }
 
+func newTree(doc *document, r *report) *tree {
+	return &tree{doc: doc, report: r, done: map[*yaml.Node]*value{}, sizes: map[*yaml.Node]int{}}
+}
+
+// value is n with all that stands in it. depth is how many lists and maps it stands in.
 func (t *tree) value(n *yaml.Node, parent *value, depth int) *value {
 	if n.Kind == yaml.AliasNode {
 		return t.alias(n, parent)
@@ -123,7 +233,7 @@ func (t *tree) value(n *yaml.Node, parent *value, depth int) *value {
 
 // node is n without what stands in it.
 func (t *tree) node(n *yaml.Node, parent *value) *value {
-	v := &value{doc: t.doc, line: n.Line, column: n.Column, parent: parent, index: -1}
+	v := &value{doc: t.doc, line: t.above + n.Line, column: n.Column, parent: parent, index: -1}
 	switch n.Kind {
 	case yaml.SequenceNode:
 		v.kind = list
@@ -161,7 +271,7 @@ func (t *tree) stop(v *value, format string, args ...any) {
 
 // alias is the value of the anchor that n names.
 func (t *tree) alias(n *yaml.Node, parent *value) *value {
-	at := &value{doc: t.doc, line: n.Line, column: n.Column, parent: parent, index: -1, text: "*" + n.Value}
+	at := &value{doc: t.doc, line: t.above + n.Line, column: n.Column, parent: parent, index: -1, text: "*" + n.Value}
 	v, known := t.done[n.Alias]
 	if known && v == nil {
 		t.later(idAnchor, at, "the anchor %q holds itself", n.Value)

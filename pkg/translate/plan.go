@@ -26,8 +26,9 @@ type stanzaKey struct {
 // stanzaPlan is the Envoy listeners of one stanza and protocol: one for each bound address.
 type stanzaPlan struct {
 	stanza *config.Listener
-	// routes are those of the stanza, in the same order.
+	// routes are those of the stanza, in the same order, and clusters all that they go to.
 	routes    []routePlan
+	clusters  []*clusterPlan
 	resources []*Resource
 }
 
@@ -55,25 +56,36 @@ type clusterPlan struct {
 	resources []*Resource
 }
 
-func newPlan(c *config.Config) (plan, error) {
+// newPlan plans c. Of before it takes over the stanzas that are the very same in the model.
+func newPlan(c *config.Config, before plan) (plan, error) {
 	p := plan{
 		stanzas:  make(map[stanzaKey]*stanzaPlan, len(c.Listeners)),
 		clusters: make(map[string]*clusterPlan, len(c.Listeners)),
 	}
 	for _, l := range c.Listeners {
-		s := &stanzaPlan{stanza: l}
-		for _, r := range l.Routes {
-			if err := p.addClusters(clustersOf(&r.To)); err != nil {
-				return plan{}, fmt.Errorf("listener %q: %w", l.Name, err)
-			}
-			s.routes = append(s.routes, routePlan{name: chainName(l, r), route: r, clusters: weights(&r.To)})
+		key := stanzaKey{l.Protocol, l.Name}
+		s := before.stanzas[key]
+		if s == nil || s.stanza != l {
+			s = newStanzaPlan(l)
+		}
+		p.stanzas[key] = s
+		if err := p.addClusters(s.clusters); err != nil {
+			return plan{}, fmt.Errorf("listener %q: %w", l.Name, err)
 		}
 		if l.Protocol == config.UDP && (len(s.routes) != 1 || len(s.routes[0].clusters) != 1) {
 			return plan{}, fmt.Errorf("listener %q: udp_proxy sends sessions to one cluster only", l.Name)
 		}
-		p.stanzas[stanzaKey{l.Protocol, l.Name}] = s
 	}
 	return p, nil
+}
+
+func newStanzaPlan(l *config.Listener) *stanzaPlan {
+	s := &stanzaPlan{stanza: l}
+	for _, r := range l.Routes {
+		s.clusters = append(s.clusters, clustersOf(&r.To)...)
+		s.routes = append(s.routes, routePlan{name: chainName(l, r), route: r, clusters: weights(&r.To)})
+	}
+	return s
 }
 
 // clustersOf is the clusters that a target needs.
@@ -117,7 +129,7 @@ func weights(t *config.Target) []weightedCluster {
 func (p plan) addClusters(clusters []*clusterPlan) error {
 	for _, c := range clusters {
 		known, ok := p.clusters[c.name]
-		if ok && !c.equal(known) {
+		if ok && c != known && !c.equal(known) {
 			return fmt.Errorf("two clusters are named %q", c.name)
 		}
 		if !ok {

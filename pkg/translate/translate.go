@@ -25,7 +25,7 @@ func Translate(c *config.Config, prev *Resources) (*Resources, error) {
 	if prev == nil {
 		prev = &Resources{}
 	}
-	p, err := newPlan(c)
+	p, err := newPlan(c, prev.plan)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +48,9 @@ func Translate(c *config.Config, prev *Resources) (*Resources, error) {
 
 // build makes the listeners of s, or takes them over from before.
 func (s *stanzaPlan) build(before *stanzaPlan) error {
+	if s == before {
+		return nil
+	}
 	if before != nil && s.equal(before) {
 		s.resources = before.resources
 		return nil
@@ -72,6 +75,9 @@ func (s *stanzaPlan) build(before *stanzaPlan) error {
 
 // build makes the cluster of c and its endpoint assignment, or takes them over from before.
 func (c *clusterPlan) build(before *clusterPlan) error {
+	if c == before {
+		return nil
+	}
 	if before != nil && c.equal(before) {
 		c.resources = before.resources
 		return nil

@@ -1,0 +1,182 @@
+package config
+
+import "slices"
+
+// memory is what the next Load can take over: the stanzas of a Config by their text.
+//
+// A stanza means what its text says, under what `groups:` and `defaults:` say; backends are joined to it by name. So
+// the same text under the same common means the same listeners, but for the backends, which are looked up again.
+type memory struct {
+	// common is the text of all that concerns every stanza.
+	common string
+	// stanzas are keyed by their section and their text.
+	stanzas map[string]map[string]*memo
+}
+
+// memo is what one stanza was read to mean. It is never changed, and shared by one Config and the next.
+type memo struct {
+	text string
+	// values is how many values the text holds.
+	values int
+
+	// listeners are those of a stanza of `listeners:`. It names these groups, and has these clusters of its own.
+	listeners        []*Listener
+	groups, clusters []string
+
+	// backend is that of a stanza of `backends:`, for these protocols.
+	backend *Backend
+	uses    protocols
+}
+
+// divided reports whether the stanzas of a section are remembered one by one.
+func divided(section string) bool { return section == "listeners" || section == "backends" }
+
+// pieces reads doc piece by piece, but for what is remembered; nil where it has to be read as a whole.
+func (l *loader) pieces(doc *document) *value {
+	sections := divide(doc.text)
+	l.recall(sections)
+	if sections != nil {
+		if root := parsePieces(doc, sections); root != nil {
+			for _, c := range sections {
+				if c.name == "groups" || c.name == "defaults" {
+					l.common.Write(c.text)
+				}
+			}
+			return root
+		}
+	}
+	l.common.Write(doc.text)
+	return nil
+}
+
+// recall finds the stanzas that the former Load knew.
+func (l *loader) recall(sections []*chunk) {
+	if l.before == nil {
+		return
+	}
+	for _, section := range sections {
+		for _, c := range section.stanzas {
+			c.known = l.before.stanzas[section.name][string(c.text)]
+		}
+	}
+}
+
+// memo is what v was read to mean by the former Load; nil if that is not known.
+func (v *value) memo() *memo {
+	if v.chunk == nil {
+		return nil
+	}
+	return v.chunk.known
+}
+
+// remember keeps what v, a stanza of section, was read to mean, for the next Load.
+func (l *loader) remember(section string, v *value, m memo) {
+	if v.chunk == nil {
+		return // it stands in no piece of its own
+	}
+	m.text, m.values = string(v.chunk.text), v.chunk.values
+	l.keep(section, &m)
+}
+
+func (l *loader) keep(section string, m *memo) {
+	if l.kept[section] == nil {
+		l.kept[section] = make(map[string]*memo, len(l.named[section]))
+	}
+	l.kept[section][m.text] = m
+}
+
+// takeOver makes the listeners of a stanza that is known.
+func (l *loader) takeOver(p pair, m *memo) []*Listener {
+	for _, name := range m.groups {
+		l.groups[name].used = true
+	}
+	for _, cluster := range m.clusters {
+		l.claim(cluster, p.key)
+	}
+	made := slices.Clone(m.listeners)
+	for i, listener := range made {
+		made[i] = l.relink(p, listener)
+	}
+	if !slices.Equal(made, m.listeners) {
+		renewed := *m
+		renewed.listeners = made
+		m = &renewed
+	}
+	l.keep("listeners", m)
+	return made
+}
+
+// relink is a listener of p that is known, with the backends as they are now: itself where they are the same.
+func (l *loader) relink(p pair, known *Listener) *Listener {
+	made := known
+	for i, route := range known.Routes {
+		backends, ok := l.use(p, known, route)
+		if !ok {
+			l.unsure = true
+			return known
+		}
+		if linkedRoute := route.link(backends); linkedRoute != route {
+			if made == known {
+				made = known.clone()
+			}
+			made.Routes[i] = linkedRoute
+		}
+		if route.To.Split {
+			l.targets = append(l.targets, &linked{&made.Routes[i].To, p.key, known.Protocol, backends})
+		}
+	}
+	return made
+}
+
+// use notes that a route of a listener that is known goes to the backends that it names. It returns one for each part,
+// nil for what stands inline, and reports whether all of them are there.
+func (l *loader) use(p pair, known *Listener, route *Route) ([]*backend, bool) {
+	backends := make([]*backend, len(route.To.Parts))
+	for i, part := range route.To.Parts {
+		if part.Backend.Name == "" {
+			continue
+		}
+		b := l.backends[part.Backend.Name]
+		if b == nil {
+			return nil, false
+		}
+		b.users = append(b.users, user{p.key, known.Name, known.Protocol})
+		backends[i] = b
+	}
+	return backends, true
+}
+
+// link is r with these backends, itself if it has them already.
+func (r *Route) link(backends []*backend) *Route {
+	made := r
+	for i, b := range backends {
+		if b == nil || b.Backend == r.To.Parts[i].Backend {
+			continue
+		}
+		if made == r {
+			copied := *r
+			copied.To.Parts = slices.Clone(r.To.Parts)
+			made = &copied
+		}
+		made.To.Parts[i].Backend = b.Backend
+	}
+	return made
+}
+
+// clone is l with a list of routes of its own.
+func (l *Listener) clone() *Listener {
+	made := *l
+	made.Routes = slices.Clone(l.Routes)
+	return &made
+}
+
+// forgotten reports whether the former Load is of no use: what concerns all stanzas is new, or something is wrong that
+// only a reading of everything can say.
+func (l *loader) forgotten() bool {
+	return l.before != nil && (l.unsure || l.before.common != l.common.String())
+}
+
+// memory is what the next Load can take over.
+func (l *loader) memory() *memory {
+	return &memory{common: l.common.String(), stanzas: l.kept}
+}
