@@ -31,6 +31,7 @@ func newLoader(before *memory) *loader {
 		bases:    map[string]Position{},
 		groups:   map[string]*group{},
 		backends: map[string]*backend{},
+		tunnels:  map[string]*tunnel{},
 		clusters: map[string]*value{},
 		binds:    map[*Bind]*value{},
 		unclear:  map[*Listener]bool{},
@@ -75,6 +76,7 @@ type loader struct {
 	bases    map[string]Position
 	groups   map[string]*group
 	backends map[string]*backend
+	tunnels  map[string]*tunnel
 	// clusters are the targets that have a cluster of their own, by its name.
 	clusters map[string]*value
 	// binds are where the addresses of the listeners stand.
@@ -116,16 +118,36 @@ func (l *loader) config() *Config {
 	for _, p := range l.stanzas("backends") {
 		l.backends[p.key.text] = newBackend(p)
 	}
+	for _, p := range l.stanzas("tunnels") {
+		t := l.known(l.tunnel(p))
+		l.tunnels[t.Name] = t
+		c.Tunnels = append(c.Tunnels, t.Tunnel)
+	}
 	for _, p := range l.stanzas("listeners") {
 		c.Listeners = append(c.Listeners, l.stanza(p)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.backends)) {
 		c.Backends = append(c.Backends, l.backend(l.backends[name]))
 	}
+	c.Listeners = l.withExits(c)
 	l.checkTargets()
 	l.checkPorts(c.Listeners)
 	l.checkUnused()
 	return c
+}
+
+// withExits are the listeners of c, and the far ends of its tunnels.
+func (l *loader) withExits(c *Config) []*Listener {
+	list := c.Listeners
+	for _, made := range c.Tunnels {
+		t := l.tunnels[made.Name]
+		l.checkFar(t)
+		if exit := l.exit(t); exit != nil {
+			list = append(list, exit)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *Listener) int { return cmp.Compare(a.Name, b.Name) })
+	return list
 }
 
 // checkDefaults reads `defaults:` for its own sake: what no stanza needs is not to be wrong either.

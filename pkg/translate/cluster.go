@@ -14,7 +14,7 @@ import (
 // back the acknowledgement of every cluster.
 const fetchTimeoutSeconds = 5
 
-// cluster is the Envoy cluster of one backend, or of a split. TCP and UDP listeners share it: Envoy goes by the listener,
+// cluster is the Envoy cluster of one backend, of the far ends of a tunnel, or of a split. TCP and UDP listeners share it: Envoy goes by the listener,
 // not by the protocol of an endpoint's address.
 func cluster(p *clusterPlan) *clusterv3.Cluster {
 	b := p.backend()
@@ -29,6 +29,7 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		IgnoreHealthOnHostRemoval:     true, // else a removed endpoint is used until it fails its check
 		CircuitBreakers:               noBreakers(),
 		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive),
+		TypedExtensionProtocolOptions: httpOptions(p.tunnel),
 	}
 	if p.usesDNS() {
 		c.ClusterDiscoveryType = dnsCluster()

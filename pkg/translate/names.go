@@ -21,10 +21,20 @@ const (
 	tlsInspectorName = "envoy.filters.listener.tls_inspector"
 	tcpProxyName     = "envoy.filters.network.tcp_proxy"
 	udpProxyName     = "envoy.filters.udp_listener.udp_proxy"
-	dnsClusterName   = "envoy.cluster.dns"
-	fileLogName      = "envoy.access_loggers.file"
-	stdoutLogName    = "envoy.access_loggers.stdout"
-	stderrLogName    = "envoy.access_loggers.stderr"
+	capsuleName      = "envoy.filters.udp.session.http_capsule"
+
+	httpConnectionName = "envoy.filters.network.http_connection_manager"
+	forwardFilterName  = "envoy.filters.http.dynamic_forward_proxy"
+	routerName         = "envoy.filters.http.router"
+	forwardClusterName = "envoy.clusters.dynamic_forward_proxy"
+
+	// httpOptionsName is a key, and cannot be chosen.
+	httpOptionsName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+	dnsClusterName = "envoy.cluster.dns"
+	fileLogName    = "envoy.access_loggers.file"
+	stdoutLogName  = "envoy.access_loggers.stdout"
+	stderrLogName  = "envoy.access_loggers.stderr"
 
 	roundRobinName   = "envoy.load_balancing_policies.round_robin"
 	leastRequestName = "envoy.load_balancing_policies.least_request"

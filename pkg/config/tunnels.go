@@ -1,0 +1,377 @@
+package config
+
+import (
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// tunnelForm is one entry of `tunnels:`.
+type tunnelForm struct {
+	// Proxy is where the far ends are: endpoints, or the name of a backend. Without it the tunnel is only an exit.
+	// Envoy: envoy.config.endpoint.v3.ClusterLoadAssignment, by EDS
+	Proxy  proxies `yaml:"proxy"`
+	Tunnel `yaml:",inline"`
+	// Exit is the far end: it makes the Envoys of its `nodes` end what comes through this tunnel. Without it the far end is
+	// somebody else's.
+	// Envoy: envoy.config.listener.v3.Listener, with the http_connection_manager
+	Exit exit `yaml:"exit"`
+	// Private takes the keys of the backend that stands inline in `proxy`.
+	Private backendDefaults `yaml:",inline"`
+}
+
+// exit is `exit:`, which is read when all listeners are.
+type exit struct{}
+
+// decode does nothing: see exitForm.
+func (*exit) decode(*decoder, *value) {}
+
+// exitForm is what stands in `exit:`.
+type exitForm struct {
+	// TCP is where it listens; written like `tcp` of a listener.
+	// Default: the port of `proxy`, on all IPv4 addresses.
+	// Envoy: envoy.config.listener.v3.Listener.address
+	TCP addresses `yaml:"tcp"`
+	// Targets are what may be asked for: `host:port`, `"*.example.com:443"` for any name below, or `any`, which makes it an
+	// open proxy for all who can reach it.
+	// Default: what the file's listeners ask this tunnel for.
+	// Envoy: envoy.config.route.v3.VirtualHost.domains
+	Targets targets `yaml:"targets"`
+	// Nodes are the Envoys that are the far end; written like `nodes` of a listener.
+	// Default: all.
+	// Envoy: nothing; l4xds decides by it what an Envoy is given.
+	Nodes            audience `yaml:"nodes"`
+	listenerDefaults `yaml:",inline"`
+}
+
+// proxies are written as a target, but for weights.
+type proxies struct{ target }
+
+// tunnelName is the name of a tunnel.
+type tunnelName struct{ value *value }
+
+func (n *tunnelName) decode(d *decoder, v *value) {
+	if _, ok := d.text(v); ok {
+		n.value = v
+	}
+}
+
+// tunnel is one of `tunnels:` while it is read.
+type tunnel struct {
+	*Tunnel
+	pair
+	// users are the listeners that go through it, by protocol.
+	users map[Protocol]bool
+	// asks are what they ask for, literally; vague is one of them that depends on the connection.
+	asks  map[string]bool
+	vague *value
+}
+
+// tunnel reads the near end.
+func (l *loader) tunnel(p pair) *tunnel {
+	t := &tunnel{pair: p, users: map[Protocol]bool{}, asks: map[string]bool{}, Tunnel: &Tunnel{Name: p.key.text}}
+	if p.value.kind != mapping {
+		l.errorf(idKind, p.value, "%s where a map belongs; write it as {proxy: hub.example.com:443, http: 2}", p.value.what())
+		return t
+	}
+	var form tunnelForm
+	l.mapping(p.value, &form)
+	t.Tunnel = &form.Tunnel
+	t.Name, t.At = p.key.text, l.place("tunnels."+p.key.text, p.key)
+	l.claim(t.Name, p.key)
+	if form.Proxy.value != nil {
+		t.Proxy = l.proxy(t, form.Proxy.target)
+	}
+	l.checkNear(t, &form)
+	return t
+}
+
+// proxy is the backend of the far ends.
+func (l *loader) proxy(t *tunnel, to target) *Backend {
+	private := shapeOf(reflect.TypeFor[tunnelForm]()).pick(t.value, backendType)
+	stanza := "tunnels." + t.key.text
+	switch {
+	case to.inline != nil:
+		b := &Backend{}
+		l.fillBackend(b, stanza, shapeOf(backendType).overlay(private, to.inline), onTCP, func(*key, pair) {})
+		b.At = l.place(stanza, to.value)
+		return b
+	case to.split || len(to.shares) != 1:
+		if to.value.kind == mapping {
+			l.errorf(idTunnel, to.value, "weights are not for a proxy; write endpoints, or the name of one backend")
+		}
+		return nil
+	}
+	name := to.shares[0].name
+	b, ok := l.backends[name.text]
+	if !ok {
+		l.unknownBackend(name)
+		return nil
+	}
+	b.users = append(b.users, user{name, t.key.text, TCP})
+	if private != nil {
+		l.eachPrivate(private, func(p pair) {
+			l.errorf(idBackendKey, p.key, "is a key of the backend, and proxy names one; write it on %s", quote(name.text))
+		})
+	}
+	return b.Backend
+}
+
+// checkNear says which keys of the near end are missing, or do nothing.
+func (l *loader) checkNear(t *tunnel, form *tunnelForm) {
+	proxy, exit := t.value.get("proxy"), t.value.get("exit")
+	switch {
+	case proxy == nil && exit == nil:
+		l.errorf(idTunnel, t.key, "has neither proxy nor exit; write where the far end is, as proxy: hub.example.com:443")
+	case proxy != nil && form.HTTP == 0 && t.value.get("http") == nil:
+		l.errorf(idNoValue, t.key, "has no http; write the version that the far end speaks, 1 or 2")
+	}
+	near := map[string]bool{"http": true, "proxy_host": true, "headers": true, "retry": true, "buffer": true, "ping": true}
+	for _, p := range t.value.pairs {
+		switch name := p.key.text; {
+		case proxy == nil && near[name]:
+			l.errorf(idNoEffect, p.key, "has no effect: it is the near end's, and there is no proxy")
+		case name == "ping" && form.HTTP == 1 && !p.value.is("none"):
+			l.errorf(idNoEffect, p.key, "has no effect on HTTP/1.1, which has no such question; leave it out")
+		case name == "path" && form.Method != Post:
+			l.errorf(idNoEffect, p.key, "has no effect on CONNECT; it is for method: post")
+		}
+	}
+}
+
+// via is the tunnel that v names; nil if it is not known, or only an exit.
+func (l *loader) via(v *value) *tunnel {
+	t, ok := l.tunnels[v.text]
+	switch {
+	case !ok && l.names["tunnels."+v.text] == nil:
+		l.unknownName(idUnknownTunnel, "tunnels", v)
+	case ok && t.value.kind == mapping && t.value.get("proxy") == nil:
+		l.errorf(idTunnel, v, "tunnel %s has no proxy: it is only an exit (%s)", quote(v.text), t.key.position())
+	case ok:
+		return t
+	}
+	return nil
+}
+
+// through makes what a route asks the far end of a tunnel for.
+func (r *reading) through(route *Route, t *tunnel, to target, protocol Protocol) {
+	route.Via = t.Tunnel
+	route.To = t.target()
+	if to.value.kind != scalar || !strings.Contains(to.value.text, ":") || strings.HasPrefix(to.value.text, "unix:") {
+		r.errorf(idTunnel, to.value, "through a tunnel goes one HOST:PORT, which its far end is asked for; %s is none", to.value.what())
+		return
+	}
+	ask, err := parseAsk(to.value.text)
+	if err != nil {
+		r.wrong(to.value, err)
+		return
+	}
+	for _, m := range operator.FindAllStringSubmatch(ask.Host, -1) {
+		if !slices.Contains(operators, m[1]) {
+			r.errorf(idWord, to.value, "%s is no operator of Envoy", quote(m[1]))
+		}
+	}
+	route.Ask = ask
+	t.use(protocol, ask, to.value)
+}
+
+// target is how a route goes to the far ends of t.
+func (t *Tunnel) target() Target {
+	return Target{Cluster: t.Name, Parts: []Part{{Backend: t.Proxy, Weight: 1, At: t.At}}}
+}
+
+// use notes that a listener asks t for something.
+func (t *tunnel) use(protocol Protocol, ask Ask, at *value) {
+	t.users[protocol] = true
+	if ask.Literal() {
+		t.asks[ask.String()] = true
+	} else {
+		t.vague = at
+	}
+}
+
+// parseAsk reads HOST:PORT, whose host may hold operators of Envoy.
+func parseAsk(text string) (Ask, error) {
+	e, err := parseEndpoint(operator.ReplaceAllString(text, "x"))
+	switch {
+	case err != nil:
+		return Ask{}, err
+	case e.Address.IsValid():
+		return Ask{Host: e.Address.String(), Port: e.Port}, nil
+	case operator.MatchString(text):
+		return Ask{Host: text[:strings.LastIndexByte(text, ':')], Port: e.Port}, nil
+	}
+	return Ask{Host: strings.TrimSuffix(e.Host, "."), Port: e.Port}, nil
+}
+
+// checkFar says, now that all listeners are read, what a tunnel cannot carry, and which of its keys do nothing.
+func (l *loader) checkFar(t *tunnel) {
+	if t.value.kind != mapping || t.value.get("proxy") == nil {
+		return
+	}
+	if len(t.users) == 0 {
+		if !l.skipped && !l.partial {
+			l.warnf(idUnused, t.key, "no listener goes through this tunnel")
+		}
+		return
+	}
+	for _, name := range []string{"buffer", "proxy_host"} {
+		if p := t.value.pair(name); p != nil && !t.users[UDP] {
+			l.errorf(idNoEffect, p.key, "has no effect: it is for UDP, and no UDP listener goes through this tunnel")
+		}
+	}
+	if !t.users[UDP] || t.value.get("exit") == nil {
+		return
+	}
+	if t.Method == Post {
+		l.errorf(idTunnel, t.value.pair("method").key,
+			"cannot carry UDP to an Envoy, which turns a POST into TCP only; leave it out, or the exit if the far end is no Envoy")
+	} else if t.HTTP == 1 {
+		l.errorf(idTunnel, t.value.pair("http").key,
+			"cannot carry UDP to an Envoy, which answers such an upgrade wrongly; write http: 2, or leave out the exit if the far end is no Envoy")
+	}
+}
+
+// exit makes the far end; nil where there is none.
+func (l *loader) exit(t *tunnel) *Listener {
+	v := t.value.get("exit")
+	if t.value.kind != mapping || v == nil || v.null() {
+		return nil
+	}
+	r := &reading{loader: l, pair: pair{t.key, v}, path: "tunnels." + t.key.text}
+	s := shapeOf(reflect.TypeFor[exitForm]())
+	d := decoder{report: r.report, protocol: TCP}
+	base := shapeOf(reflect.TypeFor[listenerDefaults]()).prune(r.listenerDefaults, onEach(onTCP), ignore)
+	var form exitForm
+	d.mapping(s.overlay(base, v), &form)
+
+	made := &form.Listener
+	made.Name, made.At, made.Protocol = t.Name, r.place(r.path, t.value.pair("exit").key), TCP
+	if form.TCP == nil {
+		made.Binds = r.sharedPort(t, form.Bind.Addr)
+	} else {
+		made.Binds = r.binds(form.TCP, form.Bind.Addr, 0, TCP, v)
+	}
+	var unknown bool
+	if made.Audience, unknown = r.audience(form.Nodes); unknown {
+		l.unclear[made] = true
+	}
+	made.Exit = &Exit{Tunnel: t.Tunnel, Cluster: t.Name + "/exit", Targets: r.targetsOf(t, form.Targets)}
+	l.claim(made.Exit.Cluster, t.key)
+	return made
+}
+
+// sharedPort is the address of an exit that names none: the one port of all proxies.
+func (r *reading) sharedPort(t *tunnel, bind netip.Addr) []Bind {
+	at := t.value.pair("exit").key
+	if t.Proxy == nil {
+		r.errorf(idTunnel, at, "has no tcp, and there is no proxy whose port could be meant")
+		return nil
+	}
+	port := uint16(0)
+	for _, e := range t.Proxy.Endpoints {
+		if port != 0 && e.Port != port || e.Port == 0 {
+			r.errorf(idTunnel, at, "has no tcp, and the endpoints of proxy do not share one port; write tcp: PORT")
+			return nil
+		}
+		port = e.Port
+	}
+	if port == 0 {
+		return nil // an error was said
+	}
+	binds := []Bind{{At: r.place(r.path, at), Address: bind, Port: port, Last: port}}
+	r.loader.binds[&binds[0]] = at
+	return binds
+}
+
+// targetsOf are what may be asked for at the exit of t.
+func (r *reading) targetsOf(t *tunnel, written targets) []string {
+	switch at := t.value.pair("exit").key; {
+	case written != nil:
+		return slices.Compact(slices.Sorted(slices.Values(written)))
+	case t.vague != nil:
+		r.errorf(idTunnel, at, "has no targets, and a listener asks for what depends on the connection (%s); write targets", t.vague.position())
+	case len(t.asks) == 0 && !r.skipped && !r.partial:
+		r.errorf(idTunnel, at, "has no targets, and no listener of the file asks this tunnel for something; write targets")
+	}
+	return slices.Sorted(maps.Keys(t.asks))
+}
+
+// targets are what may be asked for.
+type targets []string
+
+func (t *targets) decode(d *decoder, v *value) {
+	*t = targets{}
+	for _, item := range v.elements() {
+		text, ok := d.text(item)
+		if !ok {
+			continue
+		}
+		if text == "any" {
+			*t = append(*t, "*")
+			continue
+		}
+		name, wild := strings.CutPrefix(text, "*.")
+		e, err := parseEndpoint(name)
+		switch {
+		case err != nil:
+			d.wrong(item, err)
+		case e.Path != "", wild && e.Host == "":
+			d.errorf(idTunnel, item, "%s is not HOST:PORT, \"*.DOMAIN:PORT\" or any", item.what())
+		default:
+			ask, _ := parseAsk(name)
+			*t = append(*t, map[bool]string{true: "*."}[wild]+ask.String())
+		}
+	}
+	if len(v.elements()) == 0 {
+		d.errorf(idKind, v, "is empty; write HOST:PORT")
+	}
+}
+
+func (h *proxyHost) decode(d *decoder, v *value) {
+	text, ok := d.text(v)
+	if !ok {
+		return
+	}
+	if !strings.Contains(text, ":") {
+		text += ":1"
+		defer func() { h.Port = 0 }()
+	}
+	e, err := parseEndpoint(text)
+	switch {
+	case err != nil:
+		d.wrong(v, err)
+	case e.Host == "" && !e.Address.Is4():
+		d.errorf(idHost, v, "%s is neither a host name nor an IPv4 address", v.what()) // Envoy sends IPv6 without brackets
+	case e.Host == "":
+		*h = proxyHost{Host: e.Address.String(), Port: e.Port}
+	default:
+		*h = proxyHost{Host: e.Host, Port: e.Port}
+	}
+}
+
+func (h *Headers) decode(d *decoder, v *value) {
+	var texts map[string]string
+	d.texts(v, &texts)
+	*h = nil
+	format := shapeOf(reflect.TypeFor[AccessLog]()).index["text"]
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		at := v.pair(name)
+		switch lower := strings.ToLower(name); {
+		case lower == "host" || strings.HasPrefix(name, ":"):
+			d.errorf(idText, at.key, "cannot be set: the far end is asked by it")
+		case !validHeader(lower):
+			d.errorf(idText, at.key, "%s is not the name of a header", quote(name))
+		case d.fits(format, at.value):
+			(&AccessLog{}).check(d, at.value)
+			*h = append(*h, Field{lower, texts[name]})
+		}
+	}
+}
+
+// validHeader reports whether name can be that of a header.
+func validHeader(name string) bool {
+	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789!#$&'*+-.^_`|~") == ""
+}

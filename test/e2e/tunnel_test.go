@@ -1,0 +1,144 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/l4xds/l4xds/test/echo"
+)
+
+// TestExampleTunnel: UDP and TCP through an HTTP/2 proxy, both ends from one file.
+func TestExampleTunnel(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("one", "two")
+		f.startExampleTunnel(map[string]string{
+			"51820": "wg", "5432": "db", "10.9.0.1:51820": "one", "10.9.0.2:5432": "two", "192.0.2.10:8443": "hub",
+		})
+		f.wantUDP("wg", "one")
+		f.wantTCP("db", "two")
+		f.wantSizes("wg", "one")
+	})
+}
+
+// startExampleTunnel starts the example with an Envoy at each end.
+func (f *fleet) startExampleTunnel(addrs map[string]string) {
+	f.t.Helper()
+	f.startDaemon(f.readdress(f.example("tunnel.yaml", 8), addrs))
+	f.startEnvoy("hub-1", "hub")
+	f.envoy = f.startEnvoy("branch-1", "branch")
+}
+
+// wantSizes sends datagrams of all sizes that are passed on through the listener.
+func (f *fleet) wantSizes(listener, backend string) {
+	f.t.Helper()
+	s := f.sessionAt(listener, backend)
+	for _, size := range []int{1, 100, 1200, 1472, 2000, 8000} {
+		if _, err := s.Ask(strings.Repeat("x", size), 5*time.Second); err != nil {
+			f.t.Errorf("a datagram of %d bytes: %v", size, err)
+		}
+	}
+}
+
+// tunnelled is a file with both ends of a tunnel; the verb is the tunnel's keys.
+const tunnelled = `
+listeners:
+  udp: {udp: $udp, to: $one, via: hub, nodes: {id: near}}
+  tcp: {tcp: $tcp, to: $two, via: hub, nodes: {id: near}}
+tunnels:
+  hub: {proxy: $hub, %s, exit: {nodes: {id: far}}}
+`
+
+// TestTunnelTCP: TCP goes through every kind of tunnel.
+func TestTunnelTCP(t *testing.T) {
+	for name, keys := range map[string]string{
+		"connect-h1": "http: 1",
+		"connect-h2": "http: 2, ping: none, retry: {attempts: 1}",
+		"post-h1":    "http: 1, method: post",
+		"post-h2":    "http: 2, method: post, path: /in",
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachVariant(t, func(f *fleet) {
+				f.backends("two")
+				f.startDaemon(strings.Replace(fmt.Sprintf(tunnelled, keys), "  udp: {udp: $udp, to: $one, via: hub, nodes: {id: near}}\n", "", 1))
+				f.startEnvoy("far", "far")
+				f.envoy = f.startEnvoy("near", "near")
+				f.wantTCP("tcp", "two")
+				conn := f.dial("tcp")
+				f.must(conn.Ask(strings.Repeat("x", 1<<20)))
+			})
+		})
+	}
+}
+
+// TestTunnelEdits: what is carried notices no edit around its tunnel; an edit of the tunnel renews sessions, and leaves
+// connections alone.
+func TestTunnelEdits(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("one", "two", "three")
+		f.startDaemon(fmt.Sprintf(tunnelled, "http: 2"))
+		f.startEnvoy("far", "far")
+		f.startEnvoy("near", "near")
+		conn, session := f.dial("tcp"), f.session("udp")
+		more := "  more: {tcp: $more, to: $three, nodes: {id: near}}\n"
+		far := "\"127.0.0.1:" + f.port("hub") + "\", \"127.0.0.2:" + f.port("hub") + "\""
+		for _, edit := range []struct {
+			what, config string
+			renews       bool
+		}{
+			{"another listener", withListener(fmt.Sprintf(tunnelled, "http: 2"), more), false},
+			{"another far end", strings.Replace(fmt.Sprintf(tunnelled, "http: 2"), "$hub", "["+far+"]", 1), false},
+			{"back", fmt.Sprintf(tunnelled, "http: 2"), false},
+			{"another key of the cluster", fmt.Sprintf(tunnelled, "http: 2, ping: 7s"), true},
+			{"another key of the listeners", fmt.Sprintf(tunnelled, "http: 2, ping: 7s, headers: {x-a: b}"), true},
+			{
+				"another listener through it",
+				withListener(fmt.Sprintf(tunnelled, "http: 2, ping: 7s, headers: {x-a: b}"), strings.Replace(more, "nodes", "via: hub, nodes", 1)), true,
+			},
+		} {
+			f.t.Log(edit.what)
+			f.edit(edit.config)
+			f.must(conn.Ask(edit.what))
+			if !edit.renews {
+				session.wantUnmoved(f)
+			} else if _, err := session.Ask(edit.what, 5*time.Second); err != nil {
+				f.t.Errorf("%s: a session ended: %v", edit.what, err)
+			}
+		}
+		f.wantTCP("more", "three")
+	})
+}
+
+// withListener is config with one more listener.
+func withListener(config, listener string) string {
+	return strings.Replace(config, "listeners:\n", "listeners:\n"+listener, 1)
+}
+
+// TestTunnelRefuses: an exit goes only where the near ends of the file ask to.
+func TestTunnelRefuses(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("one", "two", "three")
+		f.startDaemon(fmt.Sprintf(tunnelled, "http: 2"))
+		far := f.startEnvoy("far", "far")
+		f.startEnvoy("near", "near")
+		f.wantTCP("tcp", "two")
+		f.edit(withListener(fmt.Sprintf(tunnelled, "http: 2"), "  stray: {tcp: $stray, to: $three, via: other, nodes: {id: near}}\n") +
+			"  other: {proxy: $hub, http: 2}\n")
+		f.until(func(ctx context.Context) error {
+			if conn, err := echo.Dial(ctx, f.addr("stray")); err == nil {
+				_ = conn.Close()
+				return fmt.Errorf("the exit goes where it was not to")
+			}
+			refused, err := far.Stat(ctx, "http.hub.downstream_rq_4xx")
+			if err != nil || refused == 0 {
+				return fmt.Errorf("nothing was refused yet: %w", err)
+			}
+			return nil
+		})
+		f.wantTCP("tcp", "two")
+	})
+}
