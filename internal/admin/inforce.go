@@ -160,7 +160,10 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common *config.Rout
 	if l.AccessLog != nil {
 		w.key(depth, "access_log", accessLog(l.AccessLog))
 	}
-	if l.Exit == nil && l.Routes[0].Via != nil {
+	if l.Exit != nil {
+		return // where it goes is said in its own words
+	}
+	if l.Routes[0].Via != nil {
 		w.key(depth, "via", l.Routes[0].Via.Name)
 	}
 	if l.Inspects {

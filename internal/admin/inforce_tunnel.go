@@ -62,15 +62,27 @@ func (w *yamlWriter) carriesUDP(t *config.Tunnel) bool {
 func (w *yamlWriter) exit(depth int, l *config.Listener) {
 	w.line(depth, "exit", "", l.At)
 	w.key(depth+1, "tcp", binds(l))
-	targets := make([]string, len(l.Exit.Targets))
-	for i, target := range l.Exit.Targets {
+	switch {
+	case len(l.Routes) == 0:
+		w.targets(depth+1, l.Exit)
+	case l.Routes[0].Via != nil:
+		w.targets(depth+1, l.Exit)
+		w.line(depth+1, "via", l.Routes[0].Via.Name, l.Routes[0].At)
+	default:
+		w.target(depth+1, "to", l.Routes[0])
+	}
+	w.listener(depth+1, l, nil)
+}
+
+func (w *yamlWriter) targets(depth int, e *config.Exit) {
+	targets := make([]string, len(e.Targets))
+	for i, target := range e.Targets {
 		if target == "*" {
 			target = "any"
 		}
 		targets[i] = strconv.Quote(target)
 	}
-	w.key(depth+1, "targets", list(targets))
-	w.listener(depth+1, l, nil)
+	w.key(depth, "targets", list(targets))
 }
 
 func retry(r *config.Retry) string {

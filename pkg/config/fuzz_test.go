@@ -62,7 +62,7 @@ func complete(t *testing.T, c *Config) {
 	t.Helper()
 	clusters := map[string]*Backend{}
 	for _, l := range c.Listeners {
-		if len(l.Binds) == 0 || (len(l.Routes) == 0) != (l.Exit != nil) || l.Protocol == UDP && (len(l.Routes) != 1 || l.Timeouts.Idle == 0 || l.Keepalive != nil) {
+		if len(l.Binds) == 0 || len(l.Routes) == 0 && l.Exit == nil || l.Exit != nil && len(l.Routes) > 1 || l.Protocol == UDP && (len(l.Routes) != 1 || l.Timeouts.Idle == 0 || l.Keepalive != nil) {
 			t.Errorf("listener %+v is not complete", l)
 		}
 		if l.Exit != nil && (len(l.Exit.Targets) == 0 || l.Exit.Tunnel == nil) {
@@ -77,7 +77,7 @@ func complete(t *testing.T, c *Config) {
 			if l.Inspects == (r.SNI == "") && len(l.Routes) == 1 || r.Name != r.SNI {
 				t.Errorf("route %+v of %s does not fit", r, l.Name)
 			}
-			if r.Via != nil && (r.Ask.Host == "" || r.Ask.Port == 0 || r.To.Cluster != r.Via.Name) {
+			if l.Exit == nil && r.Via != nil && (r.Ask.Host == "" || r.Ask.Port == 0 || r.To.Cluster != r.Via.Name) {
 				t.Errorf("route %+v of %s asks for nothing", r, l.Name)
 			}
 			completeTarget(t, l, r.To, clusters)

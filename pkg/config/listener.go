@@ -30,7 +30,7 @@ type Listener struct {
 	// Inspects is whether the TLS client hello is read before a route is chosen (an `sni:` table is there).
 	Inspects bool
 	// Routes say where connections go: one per row of `sni:`, sorted by host, then the one for everything else, if any.
-	// UDP has exactly one, TCP at least one, an exit none.
+	// UDP has exactly one, TCP at least one, an exit one at most.
 	Routes []*Route
 	// Exit is set for the far end of a tunnel, nil for all others.
 	Exit *Exit

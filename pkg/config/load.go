@@ -126,28 +126,18 @@ func (l *loader) config() *Config {
 	for _, p := range l.stanzas("listeners") {
 		c.Listeners = append(c.Listeners, l.stanza(p)...)
 	}
+	exits := l.exits(c.Tunnels)
 	for _, name := range slices.Sorted(maps.Keys(l.backends)) {
 		c.Backends = append(c.Backends, l.backend(l.backends[name]))
 	}
-	c.Listeners = l.withExits(c)
+	for _, e := range exits {
+		c.Listeners = append(c.Listeners, l.bound(e))
+	}
+	slices.SortStableFunc(c.Listeners, func(a, b *Listener) int { return cmp.Compare(a.Name, b.Name) })
 	l.checkTargets()
 	l.checkPorts(c.Listeners)
 	l.checkUnused()
 	return c
-}
-
-// withExits are the listeners of c, and the far ends of its tunnels.
-func (l *loader) withExits(c *Config) []*Listener {
-	list := c.Listeners
-	for _, made := range c.Tunnels {
-		t := l.tunnels[made.Name]
-		l.checkFar(t)
-		if exit := l.exit(t); exit != nil {
-			list = append(list, exit)
-		}
-	}
-	slices.SortStableFunc(list, func(a, b *Listener) int { return cmp.Compare(a.Name, b.Name) })
-	return list
 }
 
 // checkDefaults reads `defaults:` for its own sake: what no stanza needs is not to be wrong either.

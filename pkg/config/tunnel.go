@@ -134,7 +134,8 @@ func (a Ask) String() string {
 type Exit struct {
 	// Tunnel is the tunnel that ends here.
 	Tunnel *Tunnel
-	// Cluster is the name of the cluster that goes where it is asked to: TUNNEL/exit.
+	// Cluster is the name of the cluster that goes where it is asked to: TUNNEL/exit. It is not used where the listener has
+	// a route: everything then takes that one. Through a tunnel it is passed on rather than ended.
 	Cluster string
 	// Targets are what may be asked for, sorted: "host:port", "*.x:port" for any name below x, or "*" alone for all.
 	Targets []string

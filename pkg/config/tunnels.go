@@ -39,6 +39,15 @@ type exitForm struct {
 	// Default: what the file's listeners ask this tunnel for.
 	// Envoy: envoy.config.route.v3.VirtualHost.domains
 	Targets targets `yaml:"targets"`
+	// To is where everything goes, whatever is asked for; written like `to` of a listener.
+	// Default: where the requests ask.
+	// Envoy: envoy.config.route.v3.RouteAction.cluster
+	To target `yaml:"to"`
+	// Via is the tunnel that requests are passed on through: what is carried ends at its far end, and this is a stop in the
+	// middle.
+	// Default: none, what is carried ends here.
+	// Envoy: envoy.config.route.v3.RouteAction.UpgradeConfig, without connect_config
+	Via tunnelName `yaml:"via"`
 	// Nodes are the Envoys that are the far end; written like `nodes` of a listener.
 	// Default: all.
 	// Envoy: nothing; l4xds decides by it what an Envoy is given.
@@ -62,16 +71,18 @@ func (n *tunnelName) decode(d *decoder, v *value) {
 type tunnel struct {
 	*Tunnel
 	pair
-	// users are the listeners that go through it, by protocol.
-	users map[Protocol]bool
+	// users are the protocols of the listeners that go through it, carries those of what other exits pass on as well.
+	users, carries map[Protocol]bool
 	// asks are what they ask for, literally; vague is one of them that depends on the connection.
 	asks  map[string]bool
 	vague *value
+	// passed is whether the exit of another tunnel goes through it.
+	passed bool
 }
 
 // tunnel reads the near end.
 func (l *loader) tunnel(p pair) *tunnel {
-	t := &tunnel{pair: p, users: map[Protocol]bool{}, asks: map[string]bool{}, Tunnel: &Tunnel{Name: p.key.text}}
+	t := &tunnel{pair: p, users: map[Protocol]bool{}, carries: map[Protocol]bool{}, asks: map[string]bool{}, Tunnel: &Tunnel{Name: p.key.text}}
 	if p.value.kind != mapping {
 		l.errorf(idKind, p.value, "%s where a map belongs; write it as {proxy: hub.example.com:443, http: 2}", p.value.what())
 		return t
@@ -184,7 +195,7 @@ func (t *Tunnel) target() Target {
 
 // use notes that a listener asks t for something.
 func (t *tunnel) use(protocol Protocol, ask Ask, at *value) {
-	t.users[protocol] = true
+	t.users[protocol], t.carries[protocol] = true, true
 	if ask.Literal() {
 		t.asks[ask.String()] = true
 	} else {
@@ -211,56 +222,163 @@ func (l *loader) checkFar(t *tunnel) {
 	if t.value.kind != mapping || t.value.get("proxy") == nil {
 		return
 	}
-	if len(t.users) == 0 {
-		if !l.skipped && !l.partial {
-			l.warnf(idUnused, t.key, "no listener goes through this tunnel")
-		}
-		return
+	if len(t.users) == 0 && !t.passed && !l.skipped && !l.partial {
+		l.warnf(idUnused, t.key, "no listener goes through this tunnel")
 	}
-	for _, name := range []string{"buffer", "proxy_host"} {
-		if p := t.value.pair(name); p != nil && !t.users[UDP] {
+	for _, p := range t.value.pairs {
+		switch name := p.key.text; {
+		case len(t.users) == 0 && t.passed && slices.Contains([]string{"method", "path", "proxy_host", "headers", "retry", "buffer"}, name):
+			l.errorf(idNoEffect, p.key, "has no effect: what goes through this tunnel was asked for by the near end of another one")
+		case len(t.users) > 0 && !t.users[UDP] && (name == "buffer" || name == "proxy_host"):
 			l.errorf(idNoEffect, p.key, "has no effect: it is for UDP, and no UDP listener goes through this tunnel")
 		}
 	}
-	if !t.users[UDP] || t.value.get("exit") == nil {
-		return
+	if exit := t.value.get("exit"); t.carries[UDP] && exit != nil && exit.get("via") == nil {
+		l.checkUDP(t)
 	}
-	if t.Method == Post {
+}
+
+// checkUDP says why UDP cannot go to an Envoy that ends it.
+func (l *loader) checkUDP(t *tunnel) {
+	switch {
+	case t.Method == Post:
 		l.errorf(idTunnel, t.value.pair("method").key,
 			"cannot carry UDP to an Envoy, which turns a POST into TCP only; leave it out, or the exit if the far end is no Envoy")
-	} else if t.HTTP == 1 {
+	case t.HTTP == 1:
 		l.errorf(idTunnel, t.value.pair("http").key,
 			"cannot carry UDP to an Envoy, which answers such an upgrade wrongly; write http: 2, or leave out the exit if the far end is no Envoy")
 	}
 }
 
-// exit makes the far end; nil where there is none.
-func (l *loader) exit(t *tunnel) *Listener {
+// far is the far end of a tunnel while it is read.
+type far struct {
+	*reading
+	*Listener
+	tunnel *tunnel
+	form   exitForm
+}
+
+// exits makes the far ends, now that all listeners are read, and says what the near ends cannot do. They are not bound
+// yet: the port may be that of a backend.
+func (l *loader) exits(tunnels []*Tunnel) []*far {
+	var exits []*far
+	for _, made := range tunnels {
+		if e := l.exit(l.tunnels[made.Name]); e != nil {
+			exits = append(exits, e)
+		}
+	}
+	l.passOn(exits)
+	for _, made := range tunnels {
+		l.checkFar(l.tunnels[made.Name])
+	}
+	for _, e := range exits {
+		e.Exit.Targets = e.targetsOf()
+	}
+	return exits
+}
+
+// exit makes the far end of t; nil where there is none.
+func (l *loader) exit(t *tunnel) *far {
 	v := t.value.get("exit")
 	if t.value.kind != mapping || v == nil || v.null() {
 		return nil
 	}
-	r := &reading{loader: l, pair: pair{t.key, v}, path: "tunnels." + t.key.text}
+	e := &far{tunnel: t, reading: &reading{
+		loader: l, pair: pair{t.key, v}, path: "tunnels." + t.key.text, privates: map[privateKey]*Backend{},
+	}}
 	s := shapeOf(reflect.TypeFor[exitForm]())
-	d := decoder{report: r.report, protocol: TCP}
-	base := shapeOf(reflect.TypeFor[listenerDefaults]()).prune(r.listenerDefaults, onEach(onTCP), ignore)
-	var form exitForm
-	d.mapping(s.overlay(base, v), &form)
+	d := decoder{report: l.report, protocol: TCP}
+	base := shapeOf(reflect.TypeFor[listenerDefaults]()).prune(l.listenerDefaults, onEach(onTCP), ignore)
+	d.mapping(s.overlay(base, v), &e.form)
 
-	made := &form.Listener
-	made.Name, made.At, made.Protocol = t.Name, r.place(r.path, t.value.pair("exit").key), TCP
-	if form.TCP == nil {
-		made.Binds = r.sharedPort(t, form.Bind.Addr)
-	} else {
-		made.Binds = r.binds(form.TCP, form.Bind.Addr, 0, TCP, v)
-	}
+	e.Listener = &e.form.Listener
+	e.Name, e.Protocol = t.Name, TCP
+	e.Listener.At = l.place(e.path, t.value.pair("exit").key)
 	var unknown bool
-	if made.Audience, unknown = r.audience(form.Nodes); unknown {
-		l.unclear[made] = true
+	if e.Audience, unknown = e.audience(e.form.Nodes); unknown {
+		l.unclear[e.Listener] = true
 	}
-	made.Exit = &Exit{Tunnel: t.Tunnel, Cluster: t.Name + "/exit", Targets: r.targetsOf(t, form.Targets)}
-	l.claim(made.Exit.Cluster, t.key)
-	return made
+	e.Exit = &Exit{Tunnel: t.Tunnel, Cluster: t.Name + "/exit"}
+	e.onward()
+	return e
+}
+
+// onward says where everything goes, unless that is for the requests to say.
+func (e *far) onward() {
+	to, via := e.form.To, e.form.Via.value
+	switch {
+	case to.value != nil && via != nil:
+		e.errorf(idExclusive, via, "cannot stand beside to (%s): what is passed on is not ended here", to.value.position())
+	case to.value != nil:
+		route := &Route{At: e.place(e.path, to.value)}
+		e.target(route, to, origin{protocol: TCP, uses: onTCP, cluster: e.Exit.Cluster}, e.Exit.Cluster)
+		e.Routes = []*Route{route}
+	case via != nil:
+		if next := e.loader.via(via); next != nil {
+			e.checkPassed(next, via)
+			e.Routes = []*Route{{At: e.place(e.path, via), Via: next.Tunnel, To: next.target()}}
+		}
+	default:
+		e.claim(e.Exit.Cluster, e.tunnel.key)
+	}
+}
+
+// checkPassed says why the exit of next would not take what is passed on to it: requests stay as they are.
+func (e *far) checkPassed(next *tunnel, via *value) {
+	if next.value.get("exit") != nil && (next.Method != e.tunnel.Method || next.Path != e.tunnel.Path) {
+		e.errorf(idTunnel, via, "is asked by %s, and tunnel %s by %s (%s); a request is passed on as it is, so let both be alike",
+			e.tunnel.asked(), quote(next.Name), next.asked(), next.key.position())
+	}
+}
+
+// asked is how the far end of t is asked, in words.
+func (t *Tunnel) asked() string { return strings.TrimSpace(string(t.Method) + " " + t.Path) }
+
+// passOn lets the tunnels to which exits pass requests on know what they are asked for.
+func (l *loader) passOn(exits []*far) {
+	next := map[*tunnel]*tunnel{}
+	for _, e := range exits {
+		if e.form.Via.value != nil && len(e.Routes) > 0 {
+			next[e.tunnel] = l.tunnels[e.Routes[0].Via.Name]
+		}
+	}
+	for _, e := range exits {
+		seen := map[*tunnel]bool{e.tunnel: true}
+		for t := next[e.tunnel]; t != nil; t = next[t] {
+			if t == e.tunnel {
+				l.errorf(idTunnel, e.form.Via.value, "what goes through this tunnel would go in a circle")
+			}
+			if seen[t] {
+				break
+			}
+			seen[t] = true
+			t.pass(e.tunnel)
+		}
+	}
+}
+
+// pass notes that the exit of from goes through t, at last.
+func (t *tunnel) pass(from *tunnel) {
+	t.passed = true
+	for protocol := range from.users {
+		t.carries[protocol] = true
+	}
+	for ask := range from.asks {
+		t.asks[ask] = true
+	}
+	if from.vague != nil {
+		t.vague = from.vague
+	}
+}
+
+// bound is the listener of e, at its address.
+func (l *loader) bound(e *far) *Listener {
+	if e.form.TCP == nil {
+		e.Binds = e.sharedPort(e.tunnel, e.form.Bind.Addr)
+	} else {
+		e.Binds = e.binds(e.form.TCP, e.form.Bind.Addr, 0, TCP, e.value)
+	}
+	return e.Listener
 }
 
 // sharedPort is the address of an exit that names none: the one port of all proxies.
@@ -286,15 +404,21 @@ func (r *reading) sharedPort(t *tunnel, bind netip.Addr) []Bind {
 	return binds
 }
 
-// targetsOf are what may be asked for at the exit of t.
-func (r *reading) targetsOf(t *tunnel, written targets) []string {
+// targetsOf are what may be asked for.
+func (e *far) targetsOf() []string {
+	t := e.tunnel
 	switch at := t.value.pair("exit").key; {
-	case written != nil:
-		return slices.Compact(slices.Sorted(slices.Values(written)))
+	case e.form.To.value != nil:
+		if e.form.Targets != nil {
+			e.errorf(idNoEffect, e.value.pair("targets").key, "has no effect: everything goes where to says")
+		}
+		return []string{"*"}
+	case e.form.Targets != nil:
+		return slices.Compact(slices.Sorted(slices.Values(e.form.Targets)))
 	case t.vague != nil:
-		r.errorf(idTunnel, at, "has no targets, and a listener asks for what depends on the connection (%s); write targets", t.vague.position())
-	case len(t.asks) == 0 && !r.skipped && !r.partial:
-		r.errorf(idTunnel, at, "has no targets, and no listener of the file asks this tunnel for something; write targets")
+		e.errorf(idTunnel, at, "has no targets, and a listener asks for what depends on the connection (%s); write targets", t.vague.position())
+	case len(t.asks) == 0 && !e.skipped && !e.partial:
+		e.errorf(idTunnel, at, "has no targets, and no listener of the file asks this tunnel for something; write targets")
 	}
 	return slices.Sorted(maps.Keys(t.asks))
 }

@@ -30,15 +30,16 @@ const forwardConnectTimeoutSeconds = 5
 // exitFilterChain ends the streams of a tunnel. Envoy puts what is asked for in the place of the authority before it
 // chooses a virtual host, so that the domains of the one there is are the list of what may be asked for. All else is
 // answered with 404.
-func exitFilterChain(l *config.Listener) *listenerv3.FilterChain {
+func exitFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
+	l := s.stanza
 	return &listenerv3.FilterChain{
 		Name: l.Name,
 		Filters: []*listenerv3.Filter{networkFilter(httpConnectionName, &httpconnv3.HttpConnectionManager{
 			StatPrefix:           l.Name,
 			CodecType:            httpconnv3.HttpConnectionManager_AUTO,
 			StreamIdleTimeout:    duration(l.Timeouts.Idle), // Envoy's own 5 minutes would cut idle tunnels
-			RouteSpecifier:       &httpconnv3.HttpConnectionManager_RouteConfig{RouteConfig: exitRoutes(l.Exit)},
-			HttpFilters:          exitFilters(l.Exit),
+			RouteSpecifier:       &httpconnv3.HttpConnectionManager_RouteConfig{RouteConfig: exitRoutes(s)},
+			HttpFilters:          exitFilters(s),
 			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true},
 			AccessLog:            connectionLog(l),
 		})},
@@ -46,36 +47,64 @@ func exitFilterChain(l *config.Listener) *listenerv3.FilterChain {
 }
 
 // exitRoutes let Envoy take a listener before its clusters are there, as they are for every other listener.
-func exitRoutes(e *config.Exit) *routev3.RouteConfiguration {
+func exitRoutes(s *stanzaPlan) *routev3.RouteConfiguration {
+	e := s.stanza.Exit
 	return &routev3.RouteConfiguration{
 		Name:             e.Cluster,
 		ValidateClusters: wrapperspb.Bool(false),
 		VirtualHosts: []*routev3.VirtualHost{{
 			Name:    e.Cluster,
 			Domains: e.Targets,
-			Routes:  []*routev3.Route{exitRoute(e)},
+			Routes: []*routev3.Route{{
+				Match:  exitMatch(e.Tunnel),
+				Action: &routev3.Route_Route{Route: exitAction(s)},
+			}},
 		}},
 	}
 }
 
-// exitRoute has no timeout: Envoy's own 15 s would cut a stream whose client has nothing more to say.
-func exitRoute(e *config.Exit) *routev3.Route {
+// exitAction goes where the one route of the exit says, else where the request asks. It has no timeout: Envoy's own 15 s
+// would cut a stream whose client has nothing more to say.
+func exitAction(s *stanzaPlan) *routev3.RouteAction {
 	action := &routev3.RouteAction{
-		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: e.Cluster},
+		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: s.clusters[0].name},
 		Timeout:          &durationpb.Duration{},
+		UpgradeConfigs:   upgrades(s),
 	}
-	if e.Tunnel.Method == config.Post {
-		action.UpgradeConfigs = []*routev3.RouteAction_UpgradeConfig{upgrade(connectUpgrade, true)}
-	} else {
-		action.UpgradeConfigs = []*routev3.RouteAction_UpgradeConfig{
-			upgrade(connectUpgrade, false), upgrade(connectUDPUpgrade, false),
-		}
+	if len(s.routes) > 0 && len(s.routes[0].clusters) > 1 {
+		action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weightedRoute(s.routes[0].clusters)}
 	}
-	return &routev3.Route{Match: exitMatch(e.Tunnel), Action: &routev3.Route_Route{Route: action}}
+	return action
 }
 
-// upgrade ends the stream here, rather than passing it on.
-func upgrade(kind string, post bool) *routev3.RouteAction_UpgradeConfig {
+// weightedRoute shares streams out between clusters whose settings differ.
+func weightedRoute(clusters []weightedCluster) *routev3.WeightedCluster {
+	weighted := &routev3.WeightedCluster{}
+	for _, c := range clusters {
+		weighted.Clusters = append(weighted.Clusters, &routev3.WeightedCluster_ClusterWeight{
+			Name: c.name, Weight: wrapperspb.UInt32(c.weight),
+		})
+	}
+	return weighted
+}
+
+// upgrades are the kinds of streams that the exit takes. Where they are passed on they are only let through; a POST is
+// then a request as any other.
+func upgrades(s *stanzaPlan) []*routev3.RouteAction_UpgradeConfig {
+	post, onward := s.stanza.Exit.Tunnel.Method == config.Post, len(s.routes) > 0 && s.routes[0].route.Via != nil
+	switch {
+	case post && onward:
+		return nil
+	case post:
+		return []*routev3.RouteAction_UpgradeConfig{ended(connectUpgrade, true)}
+	case onward:
+		return []*routev3.RouteAction_UpgradeConfig{{UpgradeType: connectUpgrade}, {UpgradeType: connectUDPUpgrade}}
+	}
+	return []*routev3.RouteAction_UpgradeConfig{ended(connectUpgrade, false), ended(connectUDPUpgrade, false)}
+}
+
+// ended ends the stream here, rather than passing it on.
+func ended(kind string, post bool) *routev3.RouteAction_UpgradeConfig {
 	return &routev3.RouteAction_UpgradeConfig{
 		UpgradeType:   kind,
 		ConnectConfig: &routev3.RouteAction_UpgradeConfig_ConnectConfig{AllowPost: post},
@@ -102,12 +131,17 @@ func exitMatch(t *config.Tunnel) *routev3.RouteMatch {
 	}
 }
 
-func exitFilters(e *config.Exit) []*httpconnv3.HttpFilter {
+// exitFilters resolve what is asked for, unless everything goes one way.
+func exitFilters(s *stanzaPlan) []*httpconnv3.HttpFilter {
+	router := httpFilter(routerName, &routerv3.Router{})
+	if len(s.routes) > 0 {
+		return []*httpconnv3.HttpFilter{router}
+	}
 	return []*httpconnv3.HttpFilter{
 		httpFilter(forwardFilterName, &forwardfilterv3.FilterConfig{
-			ImplementationSpecifier: &forwardfilterv3.FilterConfig_DnsCacheConfig{DnsCacheConfig: dnsCache(e.Cluster)},
+			ImplementationSpecifier: &forwardfilterv3.FilterConfig_DnsCacheConfig{DnsCacheConfig: dnsCache(s.stanza.Exit.Cluster)},
 		}),
-		httpFilter(routerName, &routerv3.Router{}),
+		router,
 	}
 }
 

@@ -12,7 +12,7 @@ const anyTLS = "*"
 // chain instead.
 func filterChains(s *stanzaPlan) []*listenerv3.FilterChain {
 	if s.stanza.Exit != nil {
-		return []*listenerv3.FilterChain{exitFilterChain(s.stanza)}
+		return []*listenerv3.FilterChain{exitFilterChain(s)}
 	}
 	var chains []*listenerv3.FilterChain
 	for _, r := range s.routes {

@@ -86,7 +86,7 @@ func newPlan(c *config.Config, before plan) (plan, error) {
 
 func newStanzaPlan(l *config.Listener) *stanzaPlan {
 	s := &stanzaPlan{stanza: l}
-	if l.Exit != nil {
+	if l.Exit != nil && len(l.Routes) == 0 {
 		s.clusters = []*clusterPlan{{name: l.Exit.Cluster, exit: &l.At}}
 	}
 	for _, r := range l.Routes {

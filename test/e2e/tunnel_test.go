@@ -142,3 +142,58 @@ func TestTunnelRefuses(t *testing.T) {
 		f.wantTCP("tcp", "two")
 	})
 }
+
+// TestTunnelMiddle: an exit in the middle passes on what it is asked for, and what is carried ends at the last one.
+func TestTunnelMiddle(t *testing.T) {
+	for name, keys := range map[string][2]string{
+		"connect-h2-h2": {"http: 2", "http: 2"},
+		"connect-h1-h2": {"http: 1", "http: 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachVariant(t, func(f *fleet) {
+				f.backends("one", "two")
+				f.startDaemon(fmt.Sprintf(`
+listeners:
+  udp: {udp: $udp, to: $one, via: first, nodes: {id: near}}
+  tcp: {tcp: $tcp, to: $two, via: first, nodes: {id: near}}
+tunnels:
+  first: {proxy: $middle, %s, exit: {via: second, nodes: {id: middle}}}
+  second: {proxy: $far, %s, exit: {nodes: {id: far}}}
+`, keys[0], keys[1]))
+				f.startEnvoy("far", "far")
+				f.startEnvoy("middle", "middle")
+				f.envoy = f.startEnvoy("near", "near")
+				f.wantTCP("tcp", "two")
+				f.wantUDP("udp", "one")
+				f.wantSizes("udp", "one")
+			})
+		})
+	}
+}
+
+// TestTunnelFixed: an exit with a destination of its own goes there, whatever it is asked for, and an edit of its
+// endpoints moves what is new.
+func TestTunnelFixed(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("one", "two")
+		const config = `
+listeners:
+  udp: {udp: $udp, to: "%%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%%:7", via: hub, nodes: {id: near}}
+  tcp: {tcp: $tcp, to: nowhere.invalid:7, via: hub, nodes: {id: near}}
+tunnels:
+  hub: {proxy: $hub, http: 2, exit: {to: pool, nodes: {id: far}}}
+backends:
+  pool: {endpoints: [%s]}
+`
+		f.startDaemon(fmt.Sprintf(config, "$one"))
+		f.startEnvoy("far", "far")
+		f.envoy = f.startEnvoy("near", "near")
+		f.wantTCP("tcp", "one")
+		f.wantUDP("udp", "one")
+		conn := f.dial("tcp")
+		f.edit(fmt.Sprintf(config, "$two"))
+		f.wantTCP("tcp", "two")
+		f.wantUDP("udp", "two")
+		f.must(conn.Ask("still one"))
+	})
+}
