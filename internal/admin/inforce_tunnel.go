@@ -49,6 +49,17 @@ func (w *yamlWriter) near(depth int, t *config.Tunnel) {
 	}
 	if t.HTTP > 1 {
 		w.key(depth, "ping", ping(t.Ping))
+		w.key(depth, "streams_per_connection", strconv.Itoa(t.StreamsPerConnection))
+	}
+	if t.MaxStreams > 0 {
+		w.key(depth, "limits", flow("streams", strconv.Itoa(t.MaxStreams)))
+	}
+	if len(t.Propagate) > 0 {
+		words := make([]string, len(t.Propagate))
+		for i, p := range t.Propagate {
+			words[i] = string(p)
+		}
+		w.key(depth, "propagate", list(words))
 	}
 }
 

@@ -46,6 +46,22 @@ type Tunnel struct {
 	// Default: on, for a far end that hangs would otherwise hold every session. HTTP/1.1 has none.
 	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.connection_keepalive
 	Ping *Ping `yaml:"ping" default:"on"`
+	// StreamsPerConnection is how many streams share one connection, on each thread of Envoy; more take another one. The
+	// far end may ask for fewer.
+	// Default: 1024.
+	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.max_concurrent_streams
+	StreamsPerConnection int `yaml:"streams_per_connection" default:"1024" range:"1..1000000"`
+	// MaxStreams is how many connections and sessions one Envoy carries through the tunnel at once; further ones are
+	// refused.
+	// Default: none.
+	// Envoy: envoy.config.cluster.v3.CircuitBreakers.Thresholds.max_requests
+	MaxStreams int `yaml:"limits.streams" range:"1..1000000"`
+	// Propagate is what of the far end's answer an access log can write, with
+	// `%FILTER_STATE(envoy.tcp_proxy.propagate_response_headers:TYPED)%`, or `envoy.udp_proxy` and `trailers` in it.
+	// Default: none.
+	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig.propagate_response_headers, and the same
+	// of udp_proxy
+	Propagate []Propagated `yaml:"propagate"`
 }
 
 // Method is how a far end is asked for a stream.
@@ -59,6 +75,20 @@ const (
 )
 
 func (Method) words() []string { return []string{string(Connect), string(Post)} }
+
+// Propagated is a part of the far end's answer.
+// Envoy: TunnelingConfig.propagate_response_headers and propagate_response_trailers.
+type Propagated string
+
+// What can be propagated.
+const (
+	PropagateHeaders  Propagated = "headers"
+	PropagateTrailers Propagated = "trailers"
+)
+
+func (Propagated) words() []string {
+	return []string{string(PropagateHeaders), string(PropagateTrailers)}
+}
 
 // proxyHost is a host with or without a port.
 type proxyHost struct {

@@ -139,13 +139,17 @@ func (l *loader) checkNear(t *tunnel, form *tunnelForm) {
 	case proxy != nil && form.HTTP == 0 && t.value.get("http") == nil:
 		l.errorf(idNoValue, t.key, "has no http; write the version that the far end speaks, 1 or 2")
 	}
-	near := map[string]bool{"http": true, "proxy_host": true, "headers": true, "retry": true, "buffer": true, "ping": true}
+	near := []string{
+		"http", "proxy_host", "headers", "retry", "buffer", "ping", "streams_per_connection", "limits", "propagate",
+	}
 	for _, p := range t.value.pairs {
 		switch name := p.key.text; {
-		case proxy == nil && near[name]:
+		case proxy == nil && slices.Contains(near, name):
 			l.errorf(idNoEffect, p.key, "has no effect: it is the near end's, and there is no proxy")
 		case name == "ping" && form.HTTP == 1 && !p.value.is("none"):
 			l.errorf(idNoEffect, p.key, "has no effect on HTTP/1.1, which has no such question; leave it out")
+		case name == "streams_per_connection" && form.HTTP == 1:
+			l.errorf(idNoEffect, p.key, "has no effect on HTTP/1.1, where each stream has a connection of its own; leave it out")
 		case name == "path" && form.Method != Post:
 			l.errorf(idNoEffect, p.key, "has no effect on CONNECT; it is for method: post")
 		}
@@ -227,7 +231,7 @@ func (l *loader) checkFar(t *tunnel) {
 	}
 	for _, p := range t.value.pairs {
 		switch name := p.key.text; {
-		case len(t.users) == 0 && t.passed && slices.Contains([]string{"method", "path", "proxy_host", "headers", "retry", "buffer"}, name):
+		case len(t.users) == 0 && t.passed && slices.Contains([]string{"method", "path", "proxy_host", "headers", "retry", "buffer", "propagate"}, name):
 			l.errorf(idNoEffect, p.key, "has no effect: what goes through this tunnel was asked for by the near end of another one")
 		case len(t.users) > 0 && !t.users[UDP] && (name == "buffer" || name == "proxy_host"):
 			l.errorf(idNoEffect, p.key, "has no effect: it is for UDP, and no UDP listener goes through this tunnel")

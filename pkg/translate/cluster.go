@@ -27,7 +27,7 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		CommonLbConfig:                neverPanic(),
 		HealthChecks:                  healthChecks(b.Check),
 		IgnoreHealthOnHostRemoval:     true, // else a removed endpoint is used until it fails its check
-		CircuitBreakers:               noBreakers(),
+		CircuitBreakers:               breakers(p.tunnel),
 		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive),
 		TypedExtensionProtocolOptions: httpOptions(p.tunnel),
 	}

@@ -112,6 +112,8 @@ func otherValue(v reflect.Value) reflect.Value {
 		return reflect.ValueOf(x + config.Duration(time.Second))
 	case config.Balance:
 		return reflect.ValueOf(map[bool]config.Balance{true: config.Random, false: config.Maglev}[x == config.Maglev])
+	case config.Propagated:
+		return reflect.ValueOf(map[bool]config.Propagated{true: config.PropagateTrailers, false: config.PropagateHeaders}[x == config.PropagateHeaders])
 	case config.Method:
 		return reflect.ValueOf(map[bool]config.Method{true: config.Connect, false: config.Post}[x == config.Post])
 	case config.Protocol:

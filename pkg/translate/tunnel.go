@@ -1,6 +1,9 @@
 package translate
 
 import (
+	"slices"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	capsulev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/udp/udp_proxy/session/http_capsule/v3"
@@ -22,6 +25,9 @@ func tcpTunneling(r *config.Route) *tcpproxyv3.TcpProxy_TunnelingConfig {
 		UsePost:      r.Via.Method == config.Post,
 		PostPath:     r.Via.Path,
 		HeadersToAdd: headersToAdd(r.Via.Headers),
+
+		PropagateResponseHeaders:  propagates(r.Via, config.PropagateHeaders),
+		PropagateResponseTrailers: propagates(r.Via, config.PropagateTrailers),
 	}
 }
 
@@ -41,8 +47,13 @@ func udpTunneling(r *config.Route) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig
 		HeadersToAdd:      headersToAdd(r.Via.Headers),
 		RetryOptions:      udpRetry(r.Via.Retry),
 		BufferOptions:     udpBuffer(r.Via.Buffer),
+
+		PropagateResponseHeaders:  propagates(r.Via, config.PropagateHeaders),
+		PropagateResponseTrailers: propagates(r.Via, config.PropagateTrailers),
 	}
 }
+
+func propagates(t *config.Tunnel, p config.Propagated) bool { return slices.Contains(t.Propagate, p) }
 
 // proxyHost is how a UDP session names the far end: as it is written, or by the first host name of the proxies. Where
 // there is none it is the tunnel's name rather than an address, so that addresses come and go without a change of the
@@ -141,9 +152,22 @@ func httpVersion(t *config.Tunnel) *httpv3.HttpProtocolOptions_ExplicitHttpConfi
 	}
 	return &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
 		ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
-			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{ConnectionKeepalive: ping(t.Ping)},
+			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
+				MaxConcurrentStreams: number(t.StreamsPerConnection),
+				ConnectionKeepalive:  ping(t.Ping),
+			},
 		},
 	}
+}
+
+// breakers are those of a cluster; t is nil where its endpoints are no far ends. Envoy counts a session through a tunnel
+// as a connection too, besides the real one, so that only the number of streams can be limited.
+func breakers(t *config.Tunnel) *clusterv3.CircuitBreakers {
+	b := noBreakers()
+	if t != nil && t.MaxStreams > 0 {
+		b.Thresholds[0].MaxRequests = number(t.MaxStreams)
+	}
+	return b
 }
 
 // ping finds a far end that is connected and hangs.

@@ -5,6 +5,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -195,5 +197,52 @@ backends:
 		f.wantTCP("tcp", "two")
 		f.wantUDP("udp", "two")
 		f.must(conn.Ask("still one"))
+	})
+}
+
+// TestTunnelLimit: the limit counts sessions, as it says, and what is refused is free again when a session ends.
+func TestTunnelLimit(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("one", "two")
+		f.startDaemon(strings.Replace(fmt.Sprintf(tunnelled, "http: 2, limits: {streams: 2}, streams_per_connection: 1"),
+			"via: hub,", "via: hub, timeouts: {idle: 2s},", 1))
+		f.startEnvoy("far", "far")
+		near := f.startEnvoy("near", "near")
+		first, second := f.session("udp"), f.session("udp")
+		third, err := echo.OpenSession(f.ctx, f.addr("udp"))
+		f.must(err)
+		f.Keep(third)
+		if _, err := third.Ask("one too many", 300*time.Millisecond); err == nil {
+			f.t.Error("a third session got through")
+		}
+		first.wantUnmoved(f)
+		second.wantUnmoved(f)
+		connections, err := near.Stat(f.ctx, "cluster.hub.upstream_cx_active")
+		f.must(err)
+		if connections < 2 {
+			f.t.Errorf("%d connections carry two streams, one each", connections)
+		}
+		f.wantUDP("udp", "one") // once the first two are idle
+	})
+}
+
+// TestTunnelPropagates: the access log shows the headers of the far end's answer.
+func TestTunnelPropagates(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("one", "two")
+		log := filepath.Join(f.Dir, "access.log")
+		const format = "%FILTER_STATE(envoy.tcp_proxy.propagate_response_headers:TYPED)%\\n"
+		f.startDaemon(strings.Replace(fmt.Sprintf(tunnelled, "http: 2, propagate: headers"),
+			"to: $two,", "to: $two, access_log: {file: "+log+", text: \""+format+"\"},", 1))
+		f.startEnvoy("far", "far")
+		f.startEnvoy("near", "near")
+		f.wantTCP("tcp", "two")
+		f.until(func(context.Context) error {
+			text, err := os.ReadFile(log)
+			if err == nil && !strings.Contains(string(text), `"key":":status","value":"200"`) {
+				err = fmt.Errorf("the log holds %q", text)
+			}
+			return err
+		})
 	})
 }
