@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // maxFileSize is how large one file may be, in bytes. 10,000 listeners take about 1 MiB.
@@ -34,7 +35,11 @@ var (
 // compared are the bytes that are parsed. It is not for concurrent use. The zero value is not usable; see [NewSource].
 type Source struct {
 	stdin io.Reader
+	// at is when the look began.
+	at    time.Time
 	looks map[string]*look
+	// used are the paths that were asked for of this look; see forget.
+	used  map[string]bool
 	watch map[string]bool
 	// mounts gives the paths on which something is mounted; they are kept in mounted.
 	mounts  func() map[string]bool
@@ -56,7 +61,9 @@ type look struct {
 
 // NewSource is a look that has seen nothing yet.
 func NewSource() *Source {
-	return &Source{looks: map[string]*look{}, watch: map[string]bool{}, mounts: mountPoints}
+	return &Source{
+		at: time.Now(), looks: map[string]*look{}, used: map[string]bool{}, watch: map[string]bool{}, mounts: mountPoints,
+	}
 }
 
 // Stdin lets the path "-" be read from r. Without it "-" is an error.
@@ -71,9 +78,14 @@ func (s *Source) Again() *Source {
 			again.looks[path] = s.looks[path]
 			continue
 		}
-		again.look(path)
+		again.looks[path] = again.read(path)
 	}
 	return again
+}
+
+// forget drops what was read only because an earlier look had: what the files name changes with them.
+func (s *Source) forget() {
+	maps.DeleteFunc(s.looks, func(path string, _ *look) bool { return !s.used[path] })
 }
 
 // Sum is a hash of everything that was read: names, bytes and failures. Two looks with equal sums saw the same.
@@ -104,6 +116,7 @@ func (s *Source) Files() []string {
 
 // look reads path, once.
 func (s *Source) look(path string) *look {
+	s.used[path] = true
 	if l, ok := s.looks[path]; ok {
 		return l
 	}

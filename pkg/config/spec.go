@@ -90,6 +90,8 @@ var specNames = map[reflect.Type]string{
 	reflect.TypeFor[Backend]():      "backend",
 	reflect.TypeFor[Check]():        "check",
 	reflect.TypeFor[Keepalive]():    "keepalive",
+	reflect.TypeFor[ListenerTLS]():  "listener_tls",
+	reflect.TypeFor[BackendTLS]():   "backend_tls",
 }
 
 // specOf is the map whose keys a struct declares.
@@ -307,6 +309,29 @@ func (*Term) spec() *Spec {
 	s := specOf(reflect.TypeFor[Term]())
 	s.NotEmpty = true
 	return s
+}
+
+func (TLSVersion) spec() *Spec {
+	return &Spec{Kind: ScalarKind, Pattern: `^1\.[23]$`, Say: "`1.2` or `1.3`"}
+}
+
+// pathSpec is the short form of a file.
+func pathSpec() *Spec { return &Spec{Kind: ScalarKind, Pattern: "^(.|\\n)", Say: "a path"} }
+
+func (*File) spec() *Spec {
+	return &Spec{AnyOf: []*Spec{pathSpec(), specOf(reflect.TypeFor[onEnvoyForm]())}}
+}
+
+func (*ServerCA) spec() *Spec {
+	made := (*File)(nil).spec()
+	made.AnyOf = append([]*Spec{{Kind: TextKind, Words: []string{"system"}}}, made.AnyOf...)
+	return made
+}
+
+func (*Certificate) spec() *Spec {
+	made := (*File)(nil).spec()
+	made.AnyOf = append(made.AnyOf, specOf(reflect.TypeFor[certificateForm]()))
+	return made
 }
 
 func (*Fields) spec() *Spec {
