@@ -80,22 +80,25 @@ func (d *decoder) content(path string, v *value, hint string) []byte {
 	l := d.disk.look(path)
 	switch {
 	case l.directory:
-		d.errorf(idFile, v, "%s is a directory", quote(path))
+		d.errorf(idFile, v, "%s is a directory", quotePath(path))
 	case l.err != nil:
-		d.errorf(idFile, v, "%s %s%s", quote(path), l.err, hint)
+		d.errorf(idFile, v, "%s %s%s", quotePath(path), l.err, hint)
 	default:
 		if warning := d.disk.src.mountWarning(path); warning != "" {
-			d.warnf(idMounted, v, "%s: %s", quote(path), warning)
+			d.warnf(idMounted, v, "%s: %s", quotePath(path), warning)
 		}
 		return append([]byte{}, l.text...)
 	}
 	return nil
 }
 
+// quotePath is a path for a message. It is not cut: its end tells most.
+func quotePath(path string) string { return `"` + strings.Map(printable, path) + `"` }
+
 // badContent says err about the content of a file which is named at v.
 func (d *decoder) badContent(path string, v *value, err error) {
 	w := err.(*wrong) //nolint:errorlint // it is made here, and never wrapped
-	d.errorf(w.id, v, "%s %s", quote(path), w.text)
+	d.errorf(w.id, v, "%s %s", quotePath(path), w.text)
 }
 
 // chain reads a certificate and those that follow it; nil after it was said what is wrong.
@@ -110,7 +113,7 @@ func (d *decoder) chain(f File, v *value) ([]*x509.Certificate, PEM) {
 		return nil, nil
 	}
 	if why := unusable(chain[0].PublicKey); why != "" {
-		d.errorf(idKey, v, "%s: %s", quote(f.Path), why)
+		d.errorf(idKey, v, "%s: %s", quotePath(f.Path), why)
 	}
 	d.validity(chain[0], f, v)
 	return chain, clean
@@ -153,13 +156,13 @@ func (d *decoder) validity(c *x509.Certificate, f File, v *value) {
 	warnFrom := c.NotAfter.Add(-min(soon, c.NotAfter.Sub(c.NotBefore)/3))
 	switch {
 	case now.Before(c.NotBefore):
-		d.errorf(idExpired, v, "%s is not valid before %s", quote(f.Path), moment(c.NotBefore))
+		d.errorf(idExpired, v, "%s is not valid before %s", quotePath(f.Path), moment(c.NotBefore))
 	case now.After(c.NotAfter):
-		d.errorf(idExpired, v, "%s expired on %s", quote(f.Path), moment(c.NotAfter))
+		d.errorf(idExpired, v, "%s expired on %s", quotePath(f.Path), moment(c.NotAfter))
 	case now.Before(warnFrom):
 		d.disk.goodUntil(warnFrom)
 	default:
-		d.warnf(idExpired, v, "%s expires on %s", quote(f.Path), moment(c.NotAfter))
+		d.warnf(idExpired, v, "%s expires on %s", quotePath(f.Path), moment(c.NotAfter))
 	}
 }
 
@@ -170,7 +173,7 @@ func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") 
 func (d *decoder) fitting(chain []*x509.Certificate, key any, c *Certificate, v *value) {
 	signer, ok := key.(interface{ Public() crypto.PublicKey })
 	if !ok {
-		d.errorf(idKeyMismatch, v, "%s holds a key that cannot sign", quote(c.Key.Path))
+		d.errorf(idKeyMismatch, v, "%s holds a key that cannot sign", quotePath(c.Key.Path))
 		return
 	}
 	for i, cert := range chain {
@@ -180,11 +183,11 @@ func (d *decoder) fitting(chain []*x509.Certificate, key any, c *Certificate, v 
 			return
 		default:
 			d.errorf(idKeyMismatch, v, "the key %s fits certificate %d of %s, which must stand first",
-				quote(c.Key.Path), i+1, quote(c.Chain.Path))
+				quotePath(c.Key.Path), i+1, quotePath(c.Chain.Path))
 			return
 		}
 	}
-	d.errorf(idKeyMismatch, v, "the key %s does not fit the certificate %s", quote(c.Key.Path), quote(c.Chain.Path))
+	d.errorf(idKeyMismatch, v, "the key %s does not fit the certificate %s", quotePath(c.Key.Path), quotePath(c.Chain.Path))
 }
 
 // authorities reads the certificates of f that others are checked against.
@@ -203,12 +206,12 @@ func (d *decoder) authorities(f *File, v *value) {
 	}
 	all = slices.DeleteFunc(all, func(c *x509.Certificate) bool { return !c.IsCA && c.Version >= 3 })
 	if len(all) == 0 {
-		d.errorf(idNoCA, v, "%s holds no certificate of an authority", quote(f.Path))
+		d.errorf(idNoCA, v, "%s holds no certificate of an authority", quotePath(f.Path))
 		return
 	}
 	last := slices.MaxFunc(all, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
 	if d.disk.src.at.After(last.NotAfter) {
-		d.errorf(idExpired, v, "%s expired on %s", quote(f.Path), moment(last.NotAfter))
+		d.errorf(idExpired, v, "%s expired on %s", quotePath(f.Path), moment(last.NotAfter))
 		return
 	}
 	d.disk.goodUntil(last.NotAfter)

@@ -22,7 +22,7 @@ type evidence struct {
 
 // look reads path, and notes that the stanza rests on it.
 func (k *disk) look(path string) *look {
-	l := k.src.look(path)
+	l := k.src.lookNamed(path)
 	if k.sums == nil {
 		k.sums = map[string][sha256.Size]byte{}
 	}
@@ -40,7 +40,7 @@ func (k *disk) goodUntil(t time.Time) {
 // holds reports whether src sees what e rests on as it was.
 func (e evidence) holds(src *Source) bool {
 	for path, sum := range e.sums {
-		if l := src.look(path); l.err != nil || l.sum != sum {
+		if l := src.lookNamed(path); l.err != nil || l.sum != sum {
 			return false
 		}
 	}

@@ -44,6 +44,10 @@ type Source struct {
 	// mounts gives the paths on which something is mounted; they are kept in mounted.
 	mounts  func() map[string]bool
 	mounted map[string]bool
+	// named are the paths that stanzas name, as opposed to those of the configuration itself.
+	named map[string]bool
+	// unseen are the files that are mounts of their own.
+	unseen map[string]bool
 }
 
 // look is what was seen at one path.
@@ -63,6 +67,7 @@ type look struct {
 func NewSource() *Source {
 	return &Source{
 		at: time.Now(), looks: map[string]*look{}, used: map[string]bool{}, watch: map[string]bool{}, mounts: mountPoints,
+		named: map[string]bool{}, unseen: map[string]bool{},
 	}
 }
 
@@ -102,6 +107,9 @@ func (s *Source) Sum() string {
 // file, that of the file itself, and the nearest one that exists for a path that does not.
 func (s *Source) Watch() []string { return slices.Sorted(maps.Keys(s.watch)) }
 
+// Mounted are the files that are mounts of their own, sorted: no event in their directory speaks of them.
+func (s *Source) Mounted() []string { return slices.Sorted(maps.Keys(s.unseen)) }
+
 // Files are the paths of the files that were read, sorted.
 func (s *Source) Files() []string {
 	var files []string
@@ -114,6 +122,11 @@ func (s *Source) Files() []string {
 	return files
 }
 
+// Documents are those of Files that the configuration itself is written in.
+func (s *Source) Documents() []string {
+	return slices.DeleteFunc(s.Files(), func(path string) bool { return s.named[path] })
+}
+
 // look reads path, once.
 func (s *Source) look(path string) *look {
 	s.used[path] = true
@@ -123,6 +136,12 @@ func (s *Source) look(path string) *look {
 	l := s.read(path)
 	s.looks[path] = l
 	return l
+}
+
+// lookNamed reads what a stanza names, once.
+func (s *Source) lookNamed(path string) *look {
+	s.named[path] = true
+	return s.look(path)
 }
 
 func (s *Source) read(path string) *look {

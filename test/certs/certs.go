@@ -41,12 +41,15 @@ type Leaf struct {
 }
 
 // NewAuthority makes an authority with a key of its own, good for an hour.
-func NewAuthority() (*Authority, error) {
+func NewAuthority() (*Authority, error) { return Leaf{}.Authority() }
+
+// Authority makes an authority with a key of its own, valid as long as l.
+func (l Leaf) Authority() (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	return newAuthority(key, Leaf{}, rand.Reader)
+	return newAuthority(key, l, rand.Reader)
 }
 
 // newAuthority makes an authority with this key. Without random its certificate depends on key and leaf alone.
