@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/l4xds/l4xds/test/certs"
 	"github.com/l4xds/l4xds/test/echo"
 	"github.com/l4xds/l4xds/test/rig"
 )
@@ -37,7 +38,7 @@ type stage struct {
 	*rig.Rig
 	page    *page
 	program string
-	ca      *echo.Authority
+	ca      *certs.Authority
 	addrs   map[string]string // by the words in braces
 	config  string            // what the file holds
 	daemon  *rig.Daemon
@@ -90,7 +91,7 @@ func (s *stage) fill(text string) string {
 
 func (s *stage) startBackends(context.Context) error {
 	var err error
-	if s.ca, err = echo.NewAuthority(); err != nil {
+	if s.ca, err = certs.NewAuthority(); err != nil {
 		return err
 	}
 	for _, name := range []string{"blue", "green"} {

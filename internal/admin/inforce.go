@@ -160,6 +160,9 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common *config.Rout
 	if l.AccessLog != nil {
 		w.key(depth, "access_log", accessLog(l.AccessLog))
 	}
+	if l.TLS != nil {
+		w.line(depth, "tls", listenerTLS(l.TLS), l.TLSAt)
+	}
 	if l.Exit != nil {
 		return // where it goes is said in its own words
 	}
@@ -211,6 +214,9 @@ func (w *yamlWriter) backend(depth int, b *config.Backend) {
 	}
 	if tcp && slices.ContainsFunc(b.Endpoints, func(e config.Endpoint) bool { return e.Path == "" }) {
 		w.key(depth, "keepalive", keepalive(b.Keepalive))
+	}
+	if b.TLS != nil {
+		w.line(depth, "tls", backendTLS(b.TLS), b.TLSAt)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/l4xds/l4xds/pkg/config"
+	"github.com/l4xds/l4xds/test/certs"
 )
 
 // sameMeaning compares two models without the places and files that they came from.
@@ -55,6 +56,9 @@ groups:
 
 // What /config shows is a configuration, and means what is in force.
 func TestInForceMeansTheSame(t *testing.T) {
+	if err := certs.ForExamples("../.."); err != nil {
+		t.Fatal(err)
+	}
 	paths, err := filepath.Glob("../../examples/*")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no examples: %v", err)

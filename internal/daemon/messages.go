@@ -12,7 +12,6 @@ import (
 const (
 	unreadableID = "L4X0011"
 	changingID   = "L4X0012"
-	mountedID    = "L4X0013"
 	// internalID is ours: a mistake of l4xds itself.
 	internalID = "L4X9999"
 )
@@ -20,17 +19,6 @@ const (
 // unreadable reports whether d says that something could not be read.
 func unreadable(d config.Diagnostic) bool {
 	return config.IsMissing(d) || d.ID == unreadableID || d.ID == changingID
-}
-
-// mountedFiles are the files that are mounts of their own: no event in their directory speaks of them.
-func mountedFiles(messages config.Diagnostics) []string {
-	var files []string
-	for _, d := range messages {
-		if d.ID == mountedID {
-			files = append(files, d.Position.File)
-		}
-	}
-	return files
 }
 
 // readable says for each of paths whether everything behind it could be read.

@@ -20,13 +20,3 @@ func TestReadable(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
-
-func TestMountedFiles(t *testing.T) {
-	got := mountedFiles(config.Diagnostics{
-		{ID: "L4X0101", Position: config.Position{File: "a.yaml"}},
-		{ID: mountedID, Position: config.Position{File: "b.yaml"}},
-	})
-	if diff := cmp.Diff([]string{"b.yaml"}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}

@@ -10,7 +10,9 @@ const (
 	unsure trust = iota
 	// quiet: something changed and has been quiet since.
 	quiet
-	// certain: the file was replaced in one step, or a person says that it is time.
+	// replaced: a file was replaced in one step.
+	replaced
+	// certain: a person says that it is time, or it is the first look.
 	certain
 )
 
@@ -28,7 +30,8 @@ const (
 
 // Half-written content is most often invalid, so that waiting costs only the report of real mistakes.
 const (
-	// grace is how old content has to be before a mistake in it is reported.
+	// grace is how old content has to be before a mistake in it is reported. It is also how long the second of two files
+	// that belong together may take to follow the first.
 	grace = 2 * time.Second
 	// pause is how long content that was found by polling has to stay the same.
 	pause = 100 * time.Millisecond
@@ -67,7 +70,7 @@ func (p *patience) judge(now time.Time, sum string, good bool, t trust) verdict 
 		p.since = now
 	}
 	switch old := now.Sub(p.since) >= p.grace; {
-	case t == certain, old, good && (stays || t == quiet):
+	case t >= replaced, old, good && (stays || t == quiet):
 		p.judged, p.waiting = sum, waiting{}
 		return settled
 	case good:

@@ -24,7 +24,7 @@ func TestPatience(t *testing.T) {
 			{100, "a", quiet, wait, 2100}, {2100, "a", unsure, settled, 0}, {7000, "a", unsure, nothingNew, 0},
 		}},
 		{"a half-written file is mended in time", []look{{100, "a", quiet, wait, 2100}, {300, "A", quiet, settled, 0}}},
-		{"a mistake in a replaced file is reported at once", []look{{100, "a", certain, settled, 0}}},
+		{"a mistake in a replaced file is reported at once", []look{{100, "a", replaced, settled, 0}}},
 		{"half-written again and again", []look{
 			{100, "a", quiet, wait, 2100}, {1000, "b", quiet, wait, 2100}, {2100, "c", unsure, settled, 0},
 		}},

@@ -38,7 +38,6 @@ type reloader struct {
 	log           *slog.Logger
 
 	source   *config.Source // the latest look
-	mounted  []string       // files of it that are mounts of their own
 	inForce  *Compiled      // nil: nothing yet
 	behind   bool           // whether the files, as they are now, are not in force
 	patience patience
@@ -79,7 +78,7 @@ func (r *reloader) run(ctx context.Context) error {
 func trusted(h watch.Hint) trust {
 	switch h {
 	case watch.Whole:
-		return certain
+		return replaced
 	case watch.Quiet:
 		return quiet
 	default:
@@ -125,10 +124,12 @@ func (r *reloader) look(t trust) bool {
 // if it is settled. It returns all messages, also those of content that has to wait.
 func (r *reloader) judge(began time.Time, t trust) config.Diagnostics {
 	next, messages, err := r.compile(r.source, r.inForce, r.paths...)
-	r.mounted = mountedFiles(messages)
 	defer r.rest()
-	if err != nil {
+	switch {
+	case err != nil:
 		t = certain // no half-written file does that
+	case t == replaced && slices.ContainsFunc(messages, config.IsHalfDone):
+		t = quiet // the other file is on its way
 	}
 	if r.patience.judge(began, r.source.Sum(), next != nil, t) != settled {
 		return messages
@@ -155,8 +156,8 @@ func (r *reloader) rest() {
 
 // arm says to the watcher what the latest look has read from.
 func (r *reloader) arm() {
-	t := watch.Targets{Paths: append(r.source.Watch(), r.mounted...)}
-	if files := r.source.Files(); len(files) == 1 {
+	t := watch.Targets{Paths: append(r.source.Watch(), r.source.Mounted()...)}
+	if files := r.source.Documents(); len(files) == 1 {
 		t.Only = files[0]
 	}
 	r.watcher.Arm(t)

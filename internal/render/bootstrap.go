@@ -21,7 +21,8 @@ const (
 )
 
 // Bootstrap writes list as one static configuration for an Envoy that serves without l4xds: endpoints that would travel
-// by EDS stand in their clusters. The admin interface is on 127.0.0.1:9901.
+// by EDS stand in their clusters, and secrets are read from the files that they are read from now. The admin interface is on
+// 127.0.0.1:9901.
 // An error means that two listeners have one name, which happens where different nodes are given them: list must then be
 // the resources of one node.
 func Bootstrap(w io.Writer, c *config.Config, list []*translate.Resource) error {
@@ -35,8 +36,11 @@ func Bootstrap(w io.Writer, c *config.Config, list []*translate.Resource) error 
 	p.line(0, "# Serves without l4xds: envoy -c FILE. Changes of the l4xds file do not reach it.")
 	p.block(tree(encode(&bootstrapv3.Bootstrap{Admin: admin()})), 0)
 	p.line(0, "static_resources:")
-	p.resources(c, "listeners", listeners)
+	p.resources(c, "listeners", withStaticSecrets(listeners))
 	p.resources(c, "clusters", static(list))
+	if secrets := ofType(list, resourcev3.SecretType); len(secrets) > 0 {
+		p.resources(c, "secrets", secrets)
+	}
 	_, err := w.Write(p.Bytes())
 	return err
 }
@@ -49,7 +53,7 @@ func (p *printer) resources(c *config.Config, key string, list []*translate.Reso
 	}
 	p.line(2, key+":")
 	for _, r := range list {
-		p.resource(c, r, tree(encode(r.Msg)), 2)
+		p.resource(c, r, tree(encode(shown(r))), 2)
 	}
 }
 
@@ -74,7 +78,7 @@ func static(list []*translate.Resource) []*translate.Resource {
 		inlined.Msg = staticCluster(r.Msg.(*clusterv3.Cluster), assignments)
 		clusters = append(clusters, &inlined)
 	}
-	return clusters
+	return withStaticSecrets(clusters)
 }
 
 // staticCluster is c with its endpoints inside; a cluster that does not wait for an assignment has them already.

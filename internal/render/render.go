@@ -1,5 +1,6 @@
 // Package render writes Envoy resources for people: as YAML in which each resource names the line of the file that it
-// came from, as JSON, or as one static bootstrap that serves without l4xds.
+// came from, as JSON, or as one static bootstrap that serves without l4xds. Secrets name the files of their certificates and
+// keys; what l4xds sends has the content in their place.
 //
 //	translate.Resources (all, or those of one node's snapshot.View) -> text
 //
@@ -72,15 +73,23 @@ func (p *printer) resource(c *config.Config, r *translate.Resource, body any, in
 	p.block(body, indent+2)
 }
 
+// shown is r's message, or of a secret one that names its files: private keys are written nowhere.
+func shown(r *translate.Resource) proto.Message {
+	if r.Shown != nil {
+		return r.Shown
+	}
+	return r.Msg
+}
+
 // typed is r's message with its type, as an Any is written.
 func typed(r *translate.Resource) any {
-	return append(object{{key: "@type", value: r.Type}}, tree(encode(r.Msg)).(object)...)
+	return append(object{{key: "@type", value: r.Type}}, tree(encode(shown(r))).(object)...)
 }
 
 // typedJSON is the same as JSON.
 func typedJSON(r *translate.Resource) json.RawMessage {
 	head := fmt.Sprintf(`{"@type":%q`, r.Type)
-	body := bytes.TrimPrefix(encode(r.Msg), []byte("{"))
+	body := bytes.TrimPrefix(encode(shown(r)), []byte("{"))
 	if len(body) > 1 {
 		head += ","
 	}

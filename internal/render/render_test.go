@@ -15,6 +15,7 @@ import (
 	"github.com/l4xds/l4xds/pkg/config"
 	"github.com/l4xds/l4xds/pkg/snapshot"
 	"github.com/l4xds/l4xds/pkg/translate"
+	"github.com/l4xds/l4xds/test/certs"
 )
 
 // load is the resources of one text.
@@ -42,6 +43,9 @@ func resources(t *testing.T, c *config.Config) *translate.Resources {
 func examples(t *testing.T) map[string]*translate.Resources {
 	t.Helper()
 	t.Chdir("../..")
+	if err := certs.ForExamples("."); err != nil {
+		t.Fatal(err)
+	}
 	entries, err := os.ReadDir("examples")
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,13 @@ type Backend struct {
 	// Default: on, for idle connections are kept, and those whose server is gone must be found.
 	// Envoy: envoy.config.cluster.v3.Cluster.upstream_connection_options
 	Keepalive *Keepalive `yaml:"keepalive" default:"on" only:"tcp"`
+	// TLS is spoken to the endpoints, whose certificates are checked; TCP only. On a listener the key is the clients' side:
+	// of an inline backend it stands beside its `endpoints`.
+	// Default: none, the connection's bytes as they are.
+	// Envoy: envoy.config.cluster.v3.Cluster.transport_socket
+	TLS *BackendTLS `yaml:"tls" default:"none" only:"tcp" hard:"true"`
+	// TLSAt is the place of the key; the zero Place where TLS stands in the defaults.
+	TLSAt Place
 }
 
 // UsesDNS reports whether some endpoint is a host name, so that Envoy resolves them.

@@ -54,7 +54,7 @@ func (l *loader) backend(b *backend) *Backend {
 		return m.backend
 	}
 	stanza := "backends." + b.key.text
-	before := len(l.report.list)
+	before := l.begin()
 	defer func() { b.broken = len(l.report.list) > before }()
 	if b.value.kind != mapping {
 		l.errorf(idKind, b.value, "%s where a map belongs; write it as {endpoints: [HOST:PORT]}", b.value.what())
@@ -65,7 +65,7 @@ func (l *loader) backend(b *backend) *Backend {
 		l.unfit(k, at, ", and listener %s (%s) uses this backend for UDP", quote(u.listener), u.at.position())
 	})
 	b.Name, b.At = b.key.text, l.place(stanza, b.key)
-	l.remember("backends", b.value, memo{backend: b.Backend, uses: b.uses()})
+	l.remember("backends", b.value, before, memo{backend: b.Backend, uses: b.uses()})
 	return b.Backend
 }
 
@@ -82,7 +82,11 @@ func (l *loader) fillBackend(b *Backend, stanza string, v *value, p protocols, d
 		return // an error was said
 	}
 	b.EndpointsAt = l.place(stanza, list)
+	if at := v.pair("tls"); at != nil {
+		b.TLSAt = l.place(stanza, at.key)
+	}
 	l.checkEndpoints(b, stanza, list, p)
+	l.checkTLS(b, v, list)
 	if at := v.pair("keepalive"); at != nil && !at.value.is("none") && b.onlyUnix() {
 		l.errorf(idNoEffect, at.key, "has no effect on unix sockets; leave it out")
 	}

@@ -27,6 +27,8 @@ type decoder struct {
 	*report
 	// protocol is the one whose defaults hold; empty where that makes no difference.
 	protocol Protocol
+	// disk reads what the values name.
+	disk *disk
 }
 
 // mapping fills the struct that into points to: with its defaults, and then with v.

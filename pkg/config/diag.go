@@ -67,6 +67,16 @@ func (ds Diagnostics) HasErrors() bool {
 // IsMissing reports whether d says that a path does not exist.
 func IsMissing(d Diagnostic) bool { return d.ID == MissingID }
 
+// IsHalfDone reports whether d says that a certificate, its key, or a file of authorities is missing or wrong by itself or
+// beside the other: so it is between two files that are replaced one after the other.
+func IsHalfDone(d Diagnostic) bool {
+	switch id(d.ID) {
+	case idFile, idPEM, idKeyMismatch:
+		return true
+	}
+	return false
+}
+
 // report collects the messages of one Load. The same words about the same spot are kept once: a value of `defaults:`,
 // or one that stands behind an anchor, is read several times.
 type report struct {

@@ -3,7 +3,7 @@ package config
 // id names a kind of message. It is stable over versions: people search for it, and filters name it.
 type id string
 
-// The ids, by topic: files and YAML, addresses, names, values, keys without effect, groups. Each has its line in
+// The ids, by topic: files and YAML, addresses, names, values, keys without effect, groups, certificates. Each has its line in
 // [Messages].
 const (
 	idSyntax       id = "L4X0001"
@@ -56,10 +56,20 @@ const (
 
 	idUnknownTunnel id = "L4X0207"
 
-	idTunnel id = "L4X0601"
+	idTunnel id = "L4X0701"
 
 	idEmptyGroup   id = "L4X0501"
 	idMatchesNoOne id = "L4X0502"
+
+	idFile        id = "L4X0601"
+	idPEM         id = "L4X0602"
+	idKey         id = "L4X0603"
+	idKeyMismatch id = "L4X0604"
+	idExpired     id = "L4X0605"
+	idNoCA        id = "L4X0606"
+	idNoName      id = "L4X0607"
+	idOnEnvoy     id = "L4X0608"
+	idTLSVersions id = "L4X0609"
 )
 
 // MissingID is the id of the message for a path that does not exist: the one mistake that waiting may mend.
@@ -120,5 +130,14 @@ var Messages = []Message{
 	{string(idExclusive), "Two keys that cannot stand side by side."},
 	{string(idEmptyGroup), "A group without conditions. A listener for all leaves `nodes` out."},
 	{string(idMatchesNoOne), "`nodes` that no Envoy can match."},
+	{string(idFile), "A file with a certificate or a key cannot be read. Paths are relative to the file that names them."},
+	{string(idPEM), "A file with a certificate or a key is not PEM, does not hold what belongs there, is damaged, or was not written to its end."},
+	{string(idKey), "A private key that cannot be used: encrypted, or of a kind or length that Envoy does not take."},
+	{string(idKeyMismatch), "A private key is not that of the certificate. When both are replaced one after the other, this is said only if it stays so."},
+	{string(idExpired), "A certificate is expired, or not valid yet. That it expires within seven days is a warning."},
+	{string(idNoCA), "No certificate in a file of authorities is that of one."},
+	{string(idNoName), "TLS to endpoints without host names: nothing tells whose certificate they should show."},
+	{string(idOnEnvoy), "Certificate and key lie on different machines."},
+	{string(idTLSVersions), "`min` is above `max`: Envoy would take it, and refuse every client."},
 	{string(idTunnel), "A tunnel that cannot be: an end is missing, or it cannot carry what is to go through it."},
 }

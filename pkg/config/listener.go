@@ -46,6 +46,12 @@ type Listener struct {
 	// Default: none, for a log that nobody asked for fills disks.
 	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.access_log, and the same of udp_proxy
 	AccessLog *AccessLog `yaml:"access_log" default:"none"`
+	// TLS ends the clients' TLS here, with these certificates; TCP only. With `sni:`, too, for all of its rows.
+	// Default: none, and TLS passes through.
+	// Envoy: envoy.config.listener.v3.FilterChain.transport_socket
+	TLS *ListenerTLS `yaml:"tls" default:"none" only:"tcp"`
+	// TLSAt is the place of the key; the zero Place where TLS stands in the defaults.
+	TLSAt Place
 }
 
 // Bind is one address that a listener listens on.

@@ -32,6 +32,7 @@ func (l *loader) stanza(p pair) []*Listener {
 	if m := p.value.memo(); m != nil {
 		return l.takeOver(p, m)
 	}
+	before := l.begin()
 	r := &reading{loader: l, pair: p, path: "listeners." + p.key.text, long: map[Protocol]*value{}, privates: map[privateKey]*Backend{}}
 	if p.value.kind != mapping {
 		l.errorf(idKind, p.value, "%s where a map belongs; write it as {tcp: 5432, to: 10.0.0.1:5432}", p.value.what())
@@ -49,7 +50,7 @@ func (l *loader) stanza(p pair) []*Listener {
 		}
 	}
 	r.checkShared()
-	l.remember("listeners", p.value, memo{listeners: made, groups: r.named, clusters: r.owned})
+	l.remember("listeners", p.value, before, memo{listeners: made, groups: r.named, clusters: r.owned})
 	return made
 }
 
@@ -106,7 +107,8 @@ func (r *reading) noProtocol() {
 // listener makes that of one protocol.
 func (r *reading) listener(protocol Protocol) *Listener {
 	s := shapeOf(protocolType)
-	d := decoder{report: r.report, protocol: protocol}
+	d := r.decoder
+	d.protocol = protocol
 	base := s.prune(r.listenerDefaults, onEach(on(protocol)), ignore)
 	written := s.overlay(r.shared, r.long[protocol])
 	before := r.unknown
@@ -121,6 +123,9 @@ func (r *reading) listener(protocol Protocol) *Listener {
 		r.unclear[made] = true
 	}
 	made.Inspects = len(form.SNI) > 0
+	if at := written.pair("tls"); at != nil {
+		made.TLSAt = r.place(r.path, at.key)
+	}
 	if protocol == UDP {
 		made.Keepalive = nil
 	}

@@ -16,16 +16,16 @@ import (
 func Load(src *Source, prev *Config, paths ...string) (*Config, Diagnostics) {
 	if prev != nil && prev.memory != nil {
 		// What is taken over has no values to point at: a mistake is found, but cannot be said well.
-		if c, ds := newLoader(prev.memory).load(src, paths); c != nil {
+		if c, ds := newLoader(src, prev.memory).load(src, paths); c != nil {
 			return c, ds
 		}
 	}
-	return newLoader(nil).load(src, paths)
+	return newLoader(src, nil).load(src, paths)
 }
 
-func newLoader(before *memory) *loader {
+func newLoader(src *Source, before *memory) *loader {
 	return &loader{
-		decoder:  decoder{report: &report{}},
+		decoder:  decoder{report: &report{}, disk: &disk{src: src}},
 		before:   before,
 		sections: newSections(),
 		bases:    map[string]Position{},
@@ -40,11 +40,13 @@ func newLoader(before *memory) *loader {
 }
 
 func (l *loader) load(src *Source, paths []string) (*Config, Diagnostics) {
+	clear(src.used)
 	l.read(src, paths)
 	if l.forgotten() {
 		return nil, nil
 	}
 	c := l.config()
+	src.forget()
 	ds := l.sorted()
 	if ds.HasErrors() || l.forgotten() {
 		return nil, ds

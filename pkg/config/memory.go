@@ -24,6 +24,7 @@ type memo struct {
 	text string
 	// values is how many values the text holds.
 	values int
+	evidence
 
 	// listeners are those of a stanza of `listeners:`. It names these groups, and has these clusters of its own.
 	listeners        []*Listener
@@ -62,7 +63,9 @@ func (l *loader) recall(sections []*chunk) {
 	}
 	for _, section := range sections {
 		for _, c := range section.stanzas {
-			c.known = l.before.stanzas[section.name][string(c.text)]
+			if m := l.before.stanzas[section.name][string(c.text)]; m != nil && m.holds(l.disk.src) {
+				c.known = m
+			}
 		}
 	}
 }
@@ -75,12 +78,19 @@ func (v *value) memo() *memo {
 	return v.chunk.known
 }
 
-// remember keeps what v, a stanza of section, was read to mean, for the next Load.
-func (l *loader) remember(section string, v *value, m memo) {
-	if v.chunk == nil {
-		return // it stands in no piece of its own
+// begin notes that a stanza is read from here on. It returns how many messages there are so far.
+func (l *loader) begin() int {
+	l.disk.evidence = evidence{}
+	return len(l.report.list)
+}
+
+// remember keeps what v, a stanza of section, was read to mean, for the next Load. There were before messages when its
+// reading began: what is said of a stanza has to be said again.
+func (l *loader) remember(section string, v *value, before int, m memo) {
+	if v.chunk == nil || len(l.report.list) > before {
+		return // it stands in no piece of its own, or there is something to say
 	}
-	m.text, m.values = string(v.chunk.text), v.chunk.values
+	m.text, m.values, m.evidence = string(v.chunk.text), v.chunk.values, l.disk.evidence
 	l.keep(section, &m)
 }
 

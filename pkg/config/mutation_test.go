@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/l4xds/l4xds/test/certs"
 )
 
 // mutant is an example with one mistake in one line.
@@ -54,6 +56,9 @@ func mutants(path, text string) []mutant {
 // examples are the files of ../../examples: of each the others that belong to it, by path.
 func examples(t *testing.T) map[string]map[string]string {
 	t.Helper()
+	if err := certs.ForExamples("../.."); err != nil {
+		t.Fatal(err)
+	}
 	const root = "../../examples"
 	folders := map[string]map[string]string{}
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {

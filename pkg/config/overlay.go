@@ -84,7 +84,7 @@ func (k *key) demand(v *value) (only Protocol, hard bool) {
 	if w, ok := reflect.TypeAssert[interface{ wordOnly(string) Protocol }](reflect.Zero(k.field.Type)); ok {
 		return w.wordOnly(v.text), true
 	}
-	return k.only, false
+	return k.only, k.hard && !v.is("none")
 }
 
 // fit says whether a key may stand in some place, by its demand.
@@ -135,10 +135,14 @@ func (r *report) unfit(k *key, at pair, format string, args ...any) {
 	why := fmt.Sprintf(format, args...)
 	_, hard := k.demand(at.value)
 	switch {
-	case why == "" && hard:
+	case why == "" && hard && !k.hard:
 		why = "; write another value"
 	case why == "":
 		why = "; leave it out"
+	}
+	if hard && k.hard {
+		r.errorf(idNoEffect, at.key, "does not work for UDP%s", why)
+		return
 	}
 	if hard {
 		r.errorf(idNoEffect, at.value, "%s does not work for UDP%s", at.value.what(), why)

@@ -22,6 +22,7 @@ import (
 //	range     the bounds of a number or a duration, step what a duration must be a multiple of.
 //	pattern   a regular expression for a text, hint what it asks for in words.
 //	only      the one protocol on which the key has an effect.
+//	hard      "true", with only: to be without the key would be wrong on the other protocol, rather than of no effect.
 //	none      the one protocol on which a duration may be turned off, or "any".
 //	instead   the key that cannot stand beside this one.
 //	required  "true": the key cannot be absent.
@@ -51,6 +52,7 @@ type key struct {
 	pattern               *regexp.Regexp
 	hint                  string
 	only, none            Protocol
+	hard                  bool
 	instead               string
 	required              bool
 }
@@ -135,6 +137,7 @@ func newKey(name string, owner reflect.Type, f reflect.StructField, path []int) 
 		hint:        f.Tag.Get("hint"),
 		only:        Protocol(f.Tag.Get("only")),
 		none:        Protocol(f.Tag.Get("none")),
+		hard:        f.Tag.Get("hard") == "true",
 		instead:     f.Tag.Get("instead"),
 		required:    f.Tag.Get("required") == "true",
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // maxFileSize is how large one file may be, in bytes. 10,000 listeners take about 1 MiB.
@@ -34,11 +35,19 @@ var (
 // compared are the bytes that are parsed. It is not for concurrent use. The zero value is not usable; see [NewSource].
 type Source struct {
 	stdin io.Reader
+	// at is when the look began.
+	at    time.Time
 	looks map[string]*look
+	// used are the paths that were asked for of this look; see forget.
+	used  map[string]bool
 	watch map[string]bool
 	// mounts gives the paths on which something is mounted; they are kept in mounted.
 	mounts  func() map[string]bool
 	mounted map[string]bool
+	// named are the paths that stanzas name, as opposed to those of the configuration itself.
+	named map[string]bool
+	// unseen are the files that are mounts of their own.
+	unseen map[string]bool
 }
 
 // look is what was seen at one path.
@@ -56,7 +65,10 @@ type look struct {
 
 // NewSource is a look that has seen nothing yet.
 func NewSource() *Source {
-	return &Source{looks: map[string]*look{}, watch: map[string]bool{}, mounts: mountPoints}
+	return &Source{
+		at: time.Now(), looks: map[string]*look{}, used: map[string]bool{}, watch: map[string]bool{}, mounts: mountPoints,
+		named: map[string]bool{}, unseen: map[string]bool{},
+	}
 }
 
 // Stdin lets the path "-" be read from r. Without it "-" is an error.
@@ -71,9 +83,14 @@ func (s *Source) Again() *Source {
 			again.looks[path] = s.looks[path]
 			continue
 		}
-		again.look(path)
+		again.looks[path] = again.read(path)
 	}
 	return again
+}
+
+// forget drops what was read only because an earlier look had: what the files name changes with them.
+func (s *Source) forget() {
+	maps.DeleteFunc(s.looks, func(path string, _ *look) bool { return !s.used[path] })
 }
 
 // Sum is a hash of everything that was read: names, bytes and failures. Two looks with equal sums saw the same.
@@ -90,6 +107,9 @@ func (s *Source) Sum() string {
 // file, that of the file itself, and the nearest one that exists for a path that does not.
 func (s *Source) Watch() []string { return slices.Sorted(maps.Keys(s.watch)) }
 
+// Mounted are the files that are mounts of their own, sorted: no event in their directory speaks of them.
+func (s *Source) Mounted() []string { return slices.Sorted(maps.Keys(s.unseen)) }
+
 // Files are the paths of the files that were read, sorted.
 func (s *Source) Files() []string {
 	var files []string
@@ -102,14 +122,26 @@ func (s *Source) Files() []string {
 	return files
 }
 
+// Documents are those of Files that the configuration itself is written in.
+func (s *Source) Documents() []string {
+	return slices.DeleteFunc(s.Files(), func(path string) bool { return s.named[path] })
+}
+
 // look reads path, once.
 func (s *Source) look(path string) *look {
+	s.used[path] = true
 	if l, ok := s.looks[path]; ok {
 		return l
 	}
 	l := s.read(path)
 	s.looks[path] = l
 	return l
+}
+
+// lookNamed reads what a stanza names, once.
+func (s *Source) lookNamed(path string) *look {
+	s.named[path] = true
+	return s.look(path)
 }
 
 func (s *Source) read(path string) *look {

@@ -95,6 +95,8 @@ var specNames = map[reflect.Type]string{
 	reflect.TypeFor[Retry]():        "retry",
 	reflect.TypeFor[Buffer]():       "buffer",
 	reflect.TypeFor[Ping]():         "ping",
+	reflect.TypeFor[ListenerTLS]():  "listener_tls",
+	reflect.TypeFor[BackendTLS]():   "backend_tls",
 }
 
 // specOf is the map whose keys a struct declares.
@@ -357,6 +359,29 @@ func (*Headers) spec() *Spec {
 		Kind: MapKind, Say: "a map of names and texts with operators", NotEmpty: true,
 		NamePattern: "^[A-Za-z0-9!#$&'*+.^_`|~-]+$", NotPattern: "^[Hh][Oo][Ss][Tt]$", Values: (*Fields)(nil).spec().Values,
 	}
+}
+
+func (TLSVersion) spec() *Spec {
+	return &Spec{Kind: ScalarKind, Pattern: `^1\.[23]$`, Say: "`1.2` or `1.3`"}
+}
+
+// pathSpec is the short form of a file.
+func pathSpec() *Spec { return &Spec{Kind: ScalarKind, Pattern: "^(.|\\n)", Say: "a path"} }
+
+func (*File) spec() *Spec {
+	return &Spec{AnyOf: []*Spec{pathSpec(), specOf(reflect.TypeFor[onEnvoyForm]())}}
+}
+
+func (*ServerCA) spec() *Spec {
+	made := (*File)(nil).spec()
+	made.AnyOf = append([]*Spec{{Kind: TextKind, Words: []string{"system"}}}, made.AnyOf...)
+	return made
+}
+
+func (*Certificate) spec() *Spec {
+	made := (*File)(nil).spec()
+	made.AnyOf = append(made.AnyOf, specOf(reflect.TypeFor[certificateForm]()))
+	return made
 }
 
 func (*Fields) spec() *Spec {

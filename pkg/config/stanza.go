@@ -77,8 +77,8 @@ type listenerKeys struct {
 	// Envoy: envoy.config.listener.v3.Listener.default_filter_chain, or the one filter chain
 	To target `yaml:"to"`
 	// SNI sends TLS connections to different places by the host name that the client asks for: `*.x` is any name below x,
-	// `"*"` any other TLS client, also one that names no host. TLS passes through untouched. Everything else, clear text
-	// included, goes where `to` beside it says, and is refused without.
+	// `"*"` any other TLS client, also one that names no host. TLS passes through untouched, unless `tls` beside it ends it.
+	// Everything else, clear text included, goes where `to` beside it says, and is refused without.
 	// Envoy: envoy.config.listener.v3.FilterChainMatch.server_names, with the tls_inspector listener filter
 	SNI sniTable `yaml:"sni" only:"tcp"`
 	// Via is the tunnel that carries it: `to`, and every row of `sni`, is then one HOST:PORT that the far end is asked for,

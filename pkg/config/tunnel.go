@@ -28,7 +28,8 @@ type Tunnel struct {
 	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig.post_path, and the same of udp_proxy
 	Path string `yaml:"path" pattern:"^/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$" hint:"a path that starts with /"`
 	// ProxyHost is the authority that a UDP session names the far end by: a host, or a host and its port.
-	// Default: the first host name of `proxy`, with its port; the tunnel's name where there are addresses only.
+	// Default: the `sni` of its `tls`, else the first host name of `proxy` with its port; the tunnel's name where there are
+	// addresses only.
 	// Envoy: envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig.proxy_host and proxy_port
 	ProxyHost proxyHost `yaml:"proxy_host"`
 	// Headers are added to each request: a name, and a text that may hold Envoy's operators.

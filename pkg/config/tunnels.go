@@ -291,13 +291,17 @@ func (l *loader) exit(t *tunnel) *far {
 		loader: l, pair: pair{t.key, v}, path: "tunnels." + t.key.text, privates: map[privateKey]*Backend{},
 	}}
 	s := shapeOf(reflect.TypeFor[exitForm]())
-	d := decoder{report: l.report, protocol: TCP}
+	d := l.decoder
+	d.protocol = TCP
 	base := shapeOf(reflect.TypeFor[listenerDefaults]()).prune(l.listenerDefaults, onEach(onTCP), ignore)
 	d.mapping(s.overlay(base, v), &e.form)
 
 	e.Listener = &e.form.Listener
 	e.Name, e.Protocol = t.Name, TCP
 	e.Listener.At = l.place(e.path, t.value.pair("exit").key)
+	if at := v.pair("tls"); at != nil {
+		e.TLSAt = l.place(e.path, at.key)
+	}
 	var unknown bool
 	if e.Audience, unknown = e.audience(e.form.Nodes); unknown {
 		l.unclear[e.Listener] = true

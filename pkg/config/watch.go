@@ -61,15 +61,18 @@ func elements(path string) []string {
 func (s *Source) mountWarning(path string) string {
 	const cure = "; mount its directory instead"
 	if s.looks[path].stale {
+		s.unseen[path] = true
 		return "the file was replaced, and this is the old one: it is a mount of its own" + cure
 	}
+	end := path
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+		end = target
 	}
 	if s.mounted == nil {
 		s.mounted = s.mounts()
 	}
-	if path, err := filepath.Abs(path); err == nil && s.mounted[path] {
+	if end, err := filepath.Abs(end); err == nil && s.mounted[end] {
+		s.unseen[path] = true
 		return "the file is a mount of its own, so that a new file in its place is not seen" + cure
 	}
 	return ""

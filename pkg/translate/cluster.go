@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// fetchTimeoutSeconds is how long a cluster waits for its endpoints before it goes on without. Until then Envoy holds
-// back the acknowledgement of every cluster.
+// fetchTimeoutSeconds is how long a cluster waits for its endpoints and secrets, and a listener for its secrets, before it
+// goes on without. Until then Envoy holds back the acknowledgement of every cluster.
 const fetchTimeoutSeconds = 5
 
 // cluster is the Envoy cluster of one backend, of the far ends of a tunnel, or of a split. TCP and UDP listeners share it: Envoy goes by the listener,
@@ -30,6 +30,7 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		CircuitBreakers:               breakers(p.tunnel),
 		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive),
 		TypedExtensionProtocolOptions: httpOptions(p.tunnel),
+		TransportSocket:               upstreamTLS(p.name, b.TLS, p.tunnel),
 	}
 	if p.usesDNS() {
 		c.ClusterDiscoveryType = dnsCluster()
@@ -46,11 +47,16 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 func edsClusterConfig(service string) *clusterv3.Cluster_EdsClusterConfig {
 	return &clusterv3.Cluster_EdsClusterConfig{
 		ServiceName: service,
-		EdsConfig: &corev3.ConfigSource{
-			ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
-			InitialFetchTimeout:   &durationpb.Duration{Seconds: fetchTimeoutSeconds},
-			ResourceApiVersion:    corev3.ApiVersion_V3,
-		},
+		EdsConfig:   overADS(),
+	}
+}
+
+// overADS is where what travels by itself comes from: the stream that the clusters and listeners came on.
+func overADS() *corev3.ConfigSource {
+	return &corev3.ConfigSource{
+		ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
+		InitialFetchTimeout:   &durationpb.Duration{Seconds: fetchTimeoutSeconds},
+		ResourceApiVersion:    corev3.ApiVersion_V3,
 	}
 }
 

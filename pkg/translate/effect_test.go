@@ -23,6 +23,10 @@ var withoutEffect = map[string]string{
 	"Backend.EndpointsAt": "as above",
 	"Endpoint.At":         "as above",
 	"Tunnel.At":           "as above",
+	"Listener.TLSAt":      "as above",
+	"Backend.TLSAt":       "as above",
+	"ListenerTLS.Key":     "it is moved to the certificate",
+	"BackendTLS.Key":      "as above",
 }
 
 // maxTries is how often a field is changed before it counts as one without effect.

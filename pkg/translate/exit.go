@@ -43,7 +43,17 @@ func exitFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
 			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true},
 			AccessLog:            connectionLog(l),
 		})},
+		TransportSocket:               downstreamTLS(l),
+		TransportSocketConnectTimeout: handshakeTimeout(l),
 	}
+}
+
+// offered is what an exit speaks with TLS, by its ALPN names; none where e is nil.
+func offered(e *config.Exit) []string {
+	if e == nil {
+		return nil
+	}
+	return []string{"h2", "http/1.1"}
 }
 
 // exitRoutes let Envoy take a listener before its clusters are there, as they are for every other listener.

@@ -41,9 +41,11 @@ func (s *stanzaPlan) isDefault(r routePlan) bool {
 
 func filterChain(s *stanzaPlan, r routePlan) *listenerv3.FilterChain {
 	return &listenerv3.FilterChain{
-		Name:             r.name,
-		FilterChainMatch: filterChainMatch(r.route.SNI),
-		Filters:          []*listenerv3.Filter{tcpProxy(s.stanza, r)},
+		Name:                          r.name,
+		FilterChainMatch:              filterChainMatch(r.route.SNI),
+		Filters:                       []*listenerv3.Filter{tcpProxy(s.stanza, r)},
+		TransportSocket:               downstreamTLS(s.stanza),
+		TransportSocketConnectTimeout: handshakeTimeout(s.stanza),
 	}
 }
 

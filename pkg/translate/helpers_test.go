@@ -16,6 +16,7 @@ import (
 
 	"github.com/l4xds/l4xds/pkg/config"
 	"github.com/l4xds/l4xds/pkg/translate"
+	"github.com/l4xds/l4xds/test/certs"
 )
 
 // load is the configuration of one text.
@@ -49,6 +50,9 @@ func mustTranslate(tb testing.TB, c *config.Config, prev *translate.Resources) *
 func examples(t *testing.T) []string {
 	t.Helper()
 	t.Chdir("../..")
+	if err := certs.ForExamples("."); err != nil {
+		t.Fatal(err)
+	}
 	entries, err := os.ReadDir("examples")
 	if err != nil {
 		t.Fatal(err)

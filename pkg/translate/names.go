@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"strconv"
 	"strings"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -13,6 +14,7 @@ const (
 	listenerType = resourcev3.ListenerType
 	clusterType  = resourcev3.ClusterType
 	endpointType = resourcev3.EndpointType
+	secretType   = resourcev3.SecretType
 )
 
 // The names of Envoy's extensions. Envoy finds an extension by the type of its configuration; its name is for people,
@@ -35,6 +37,7 @@ const (
 	fileLogName    = "envoy.access_loggers.file"
 	stdoutLogName  = "envoy.access_loggers.stdout"
 	stderrLogName  = "envoy.access_loggers.stderr"
+	tlsSocketName  = "envoy.transport_sockets.tls"
 
 	roundRobinName   = "envoy.load_balancing_policies.round_robin"
 	leastRequestName = "envoy.load_balancing_policies.least_request"
@@ -61,6 +64,25 @@ func chainName(l *config.Listener, r *config.Route) string {
 	}
 	return l.Name + "/" + r.Name
 }
+
+// The names of secrets say what they are for, as the file has it: "listeners.api/cert", "listeners.api/client_ca",
+// "backends.web/ca", "backends.web/cert". What stands in front of the slash is the stanza; of a backend inline in a
+// listener it is "backends." and the name of its cluster.
+
+// listenerCertName is the name of certificate i of l: the second one has a 2 behind it.
+func listenerCertName(l *config.Listener, i int) string {
+	name := l.At.Stanza + "/cert"
+	if i > 0 {
+		name += "-" + strconv.Itoa(i+1)
+	}
+	return name
+}
+
+func clientCAName(l *config.Listener) string { return l.At.Stanza + "/client_ca" }
+
+func backendCAName(cluster string) string { return "backends." + cluster + "/ca" }
+
+func backendCertName(cluster string) string { return "backends." + cluster + "/cert" }
 
 // statReplacer takes out what Envoy's statistics read as a separator: with a dot the rest of the name becomes part of
 // the metric's name, and a colon becomes an underscore. A slash is kept as it is.

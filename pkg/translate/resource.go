@@ -14,11 +14,14 @@ type Resource struct {
 	Name string
 	// Msg is the resource. It is not changed after Translate returned it.
 	Msg proto.Message
+	// Shown is what people may see in place of Msg: a secret that names its files, where Msg has their content. An Envoy
+	// that has these files can be given it as well. nil: Msg itself may be seen.
+	Shown proto.Message
 	// Origins are the places of the file that it was made from, the most telling one first.
 	Origins []config.Place
 	// Audience says which nodes are given it. Only listeners have one; the rest follows by reference.
 	Audience config.Selector
-	// Refs are the resources that it names: clusters of a listener, the endpoint assignment of a cluster.
+	// Refs are the resources that it names: clusters and secrets of a listener, secrets and endpoint assignment of a cluster.
 	Refs []Ref
 }
 

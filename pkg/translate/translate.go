@@ -46,7 +46,7 @@ func Translate(c *config.Config, prev *Resources) (*Resources, error) {
 	return r, nil
 }
 
-// build makes the listeners of s, or takes them over from before.
+// build makes the listeners of s and their secrets, or takes them over from before.
 func (s *stanzaPlan) build(before *stanzaPlan) error {
 	if s == before {
 		return nil
@@ -55,7 +55,8 @@ func (s *stanzaPlan) build(before *stanzaPlan) error {
 		s.resources = before.resources
 		return nil
 	}
-	refs := s.refs()
+	secrets := listenerSecrets(s.stanza)
+	refs := append(s.refs(), secretRefs(secrets)...)
 	for i := range s.stanza.Binds {
 		b := &s.stanza.Binds[i]
 		r := &Resource{
@@ -70,10 +71,12 @@ func (s *stanzaPlan) build(before *stanzaPlan) error {
 		}
 		s.resources = append(s.resources, r)
 	}
-	return nil
+	made, err := buildSecrets(secrets)
+	s.resources = append(s.resources, made...)
+	return err
 }
 
-// build makes the cluster of c and its endpoint assignment, or takes them over from before.
+// build makes the cluster of c, its secrets and its endpoint assignment, or takes them over from before.
 func (c *clusterPlan) build(before *clusterPlan) error {
 	if c == before {
 		return nil
@@ -91,11 +94,17 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 	if err := r.build(func() proto.Message { return cluster(c) }); err != nil {
 		return err
 	}
-	c.resources = []*Resource{r}
+	secrets := clusterSecrets(c)
+	r.Refs = secretRefs(secrets)
+	made, err := buildSecrets(secrets)
+	if err != nil {
+		return err
+	}
+	c.resources = append([]*Resource{r}, made...)
 	if c.usesDNS() {
 		return nil // the endpoints stand in the cluster
 	}
-	r.Refs = []Ref{{Type: endpointType, Name: c.name}}
+	r.Refs = append(r.Refs, Ref{Type: endpointType, Name: c.name})
 	endpoints := &Resource{Type: endpointType, Name: c.name, Origins: c.origins(endpointsPlace, partPlace)}
 	c.resources = append(c.resources, endpoints)
 	return endpoints.build(func() proto.Message { return loadAssignment(c) })

@@ -55,8 +55,8 @@ func udpTunneling(r *config.Route) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig
 
 func propagates(t *config.Tunnel, p config.Propagated) bool { return slices.Contains(t.Propagate, p) }
 
-// proxyHost is how a UDP session names the far end: as it is written, or by the first host name of the proxies. Where
-// there is none it is the tunnel's name rather than an address, so that addresses come and go without a change of the
+// proxyHost is how a UDP session names the far end: as it is written, as TLS asks for it, or by the first host name of
+// the proxies. Where there is none it is the tunnel's name rather than an address, so that addresses come and go without a change of the
 // listener, which would end its sessions.
 func proxyHost(t *config.Tunnel) (host string, port *wrapperspb.UInt32Value) {
 	switch named := t.ProxyHost; {
@@ -64,6 +64,9 @@ func proxyHost(t *config.Tunnel) (host string, port *wrapperspb.UInt32Value) {
 		return named.Host, wrapperspb.UInt32(uint32(named.Port))
 	case named.Host != "":
 		return named.Host, nil
+	}
+	if tls := t.Proxy.TLS; tls != nil && tls.SNI != "" {
+		return tls.SNI, nil
 	}
 	for _, e := range t.Proxy.Endpoints {
 		if e.Host != "" {
@@ -129,6 +132,17 @@ func udpBuffer(b *config.Buffer) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig_B
 		MaxBufferedDatagrams: number(b.Datagrams),
 		MaxBufferedBytes:     wrapperspb.UInt64(uint64(b.Bytes)),
 	}
+}
+
+// spoken is the one protocol that is asked for in TLS at the far ends of t, by its ALPN name; none where t is nil.
+func spoken(t *config.Tunnel) []string {
+	switch {
+	case t == nil:
+		return nil
+	case t.HTTP == 1:
+		return []string{"http/1.1"}
+	}
+	return []string{"h2"}
 }
 
 // httpOptions is the version of HTTP that the far ends of t are spoken to with; nil for a cluster of no tunnel. Envoy

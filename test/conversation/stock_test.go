@@ -18,6 +18,7 @@ import (
 	"github.com/l4xds/l4xds/pkg/snapshot"
 	"github.com/l4xds/l4xds/pkg/translate"
 	"github.com/l4xds/l4xds/test/ads"
+	"github.com/l4xds/l4xds/test/certs"
 )
 
 // TestStockServerAgrees: go-control-plane's own server, on the same snapshot, gives a client the same resources, by name
@@ -28,6 +29,9 @@ func TestStockServerAgrees(t *testing.T) {
 		"one":         world("l>a").build(t, nil),
 		"not for us":  world("east:l>a").build(t, nil),
 		"has a large": large(1).build(t, nil),
+	}
+	if err := certs.ForExamples("../.."); err != nil {
+		t.Fatal(err)
 	}
 	examples, err := filepath.Glob("../../examples/*")
 	if err != nil || len(examples) == 0 {

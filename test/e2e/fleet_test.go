@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/l4xds/l4xds/test/certs"
 	"github.com/l4xds/l4xds/test/echo"
 	"github.com/l4xds/l4xds/test/rig"
 )
@@ -145,15 +146,15 @@ func (f *fleet) backends(names ...string) {
 }
 
 // authority makes the certificates of the test.
-func (f *fleet) authority() *echo.Authority {
+func (f *fleet) authority() *certs.Authority {
 	f.t.Helper()
-	ca, err := echo.NewAuthority()
+	ca, err := certs.NewAuthority()
 	f.must(err)
 	return ca
 }
 
 // tlsBackend starts a stand-in that speaks TLS with a certificate for the host.
-func (f *fleet) tlsBackend(ca *echo.Authority, name, host string) {
+func (f *fleet) tlsBackend(ca *certs.Authority, name, host string) {
 	f.t.Helper()
 	config, err := ca.Server(host)
 	f.must(err)

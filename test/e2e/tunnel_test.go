@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/l4xds/l4xds/test/certs"
 	"github.com/l4xds/l4xds/test/echo"
 )
 
@@ -55,23 +56,85 @@ tunnels:
   hub: {proxy: $hub, %s, exit: {nodes: {id: far}}}
 `
 
-// TestTunnelTCP: TCP goes through every kind of tunnel.
-func TestTunnelTCP(t *testing.T) {
-	for name, keys := range map[string]string{
-		"connect-h1": "http: 1",
-		"connect-h2": "http: 2, ping: none, retry: {attempts: 1}",
-		"post-h1":    "http: 1, method: post",
-		"post-h2":    "http: 2, method: post, path: /in",
+// ends are the keys of both ends of a tunnel, by how they are protected.
+var ends = map[string]struct{ near, far string }{
+	"plain": {"", ""},
+	"tls":   {", tls: {ca: ../ca.crt, sni: hub.example.com}", ", tls: ../hub.crt"},
+	"mtls": {
+		", tls: {ca: ../ca.crt, sni: hub.example.com, cert: ../near.crt}",
+		", tls: {cert: ../hub.crt, client_ca: ../ca.crt, names: near.example.com}",
+	},
+}
+
+// protected is tunnelled with these keys of the tunnel, and the certificates that its ends need.
+func (f *fleet) protected(keys, how string) string {
+	f.t.Helper()
+	ca := f.authority()
+	f.trust(ca, "ca")
+	f.issue(ca, "hub", certs.Leaf{Names: []string{"hub.example.com"}})
+	f.issue(ca, "near", certs.Leaf{Names: []string{"near.example.com"}})
+	config := fmt.Sprintf(tunnelled, keys+ends[how].near)
+	return strings.Replace(config, "nodes: {id: far}", "nodes: {id: far}"+ends[how].far, 1)
+}
+
+// withoutUDP takes the UDP listener out of tunnelled.
+func withoutUDP(config string) string {
+	return strings.Replace(config, "  udp: {udp: $udp, to: $one, via: hub, nodes: {id: near}}\n", "", 1)
+}
+
+// TestTunnelMatrix: TCP, and UDP where it can, go through every kind of tunnel.
+func TestTunnelMatrix(t *testing.T) {
+	for name, kind := range map[string]struct {
+		keys string
+		udp  bool
+	}{
+		"connect-h1": {"http: 1", false},
+		"connect-h2": {"http: 2, ping: none, retry: {attempts: 1}", true},
+		"post-h1":    {"http: 1, method: post", false},
+		"post-h2":    {"http: 2, method: post, path: /in", false},
+	} {
+		for how := range ends {
+			t.Run(name+"-"+how, func(t *testing.T) {
+				eachVariant(t, func(f *fleet) {
+					f.backends("one", "two")
+					config := f.protected(kind.keys, how)
+					if !kind.udp {
+						config = withoutUDP(config)
+					}
+					f.startDaemon(config)
+					f.startEnvoy("far", "far")
+					f.envoy = f.startEnvoy("near", "near")
+					f.wantTCP("tcp", "two")
+					conn := f.dial("tcp")
+					f.must(conn.Ask(strings.Repeat("x", 1<<20)))
+					if kind.udp {
+						f.wantSizes("udp", "one")
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestTunnelWrongCertificate: who cannot show who it is gets nothing, at either end.
+func TestTunnelWrongCertificate(t *testing.T) {
+	for name, change := range map[string][2]string{
+		"the far end has another name": {"sni: hub.example.com", "sni: elsewhere.example.com"},
+		"the near end has none":        {", cert: ../near.crt", ""},
+		"the near end has another":     {"cert: ../near.crt", "cert: ../hub.crt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachVariant(t, func(f *fleet) {
-				f.backends("two")
-				f.startDaemon(strings.Replace(fmt.Sprintf(tunnelled, keys), "  udp: {udp: $udp, to: $one, via: hub, nodes: {id: near}}\n", "", 1))
+				f.backends("one", "two")
+				config := f.protected("http: 2", "mtls")
+				wrong := strings.Replace(config, change[0], change[1], 1)
+				f.startDaemon(wrong)
 				f.startEnvoy("far", "far")
 				f.envoy = f.startEnvoy("near", "near")
+				f.wantClosed(echo.Dialer{}, "tcp")
+				f.edit(config)
 				f.wantTCP("tcp", "two")
-				conn := f.dial("tcp")
-				f.must(conn.Ask(strings.Repeat("x", 1<<20)))
+				f.wantUDP("udp", "one")
 			})
 		})
 	}

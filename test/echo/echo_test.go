@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/l4xds/l4xds/test/certs"
 )
 
 func TestTCP(t *testing.T) {
@@ -19,7 +21,7 @@ func TestUnix(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	ca, err := NewAuthority()
+	ca, err := certs.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
 	}

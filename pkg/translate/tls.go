@@ -1,0 +1,181 @@
+package translate
+
+import (
+	"net/netip"
+	"path"
+	"strings"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+// handshakeTimeoutSeconds is how long a client may take for its TLS handshake. Envoy itself would wait for ever.
+const handshakeTimeoutSeconds = 10
+
+// tlsVersions are Envoy's words for the versions of TLS.
+var tlsVersions = map[config.TLSVersion]tlsv3.TlsParameters_TlsProtocol{
+	config.TLS12: tlsv3.TlsParameters_TLSv1_2,
+	config.TLS13: tlsv3.TlsParameters_TLSv1_3,
+}
+
+// downstreamTLS is the transport socket of every filter chain of l; nil where TLS passes through. It names its secrets, so
+// that a change of a certificate is no change of the listener.
+func downstreamTLS(l *config.Listener) *corev3.TransportSocket {
+	t := l.TLS
+	if t == nil {
+		return nil
+	}
+	common := &tlsv3.CommonTlsContext{
+		TlsParams:     tlsParameters(t.Min, t.Max),
+		AlpnProtocols: alpn(t.ALPN, offered(l.Exit)),
+	}
+	for i := range t.Certs {
+		common.TlsCertificateSdsSecretConfigs = append(common.TlsCertificateSdsSecretConfigs, sdsSecret(listenerCertName(l, i)))
+	}
+	if t.ClientCA.Path != "" {
+		common.ValidationContextType = sdsValidation(clientCAName(l))
+	}
+	return tlsSocket(&tlsv3.DownstreamTlsContext{
+		CommonTlsContext:         common,
+		RequireClientCertificate: wrapperspb.Bool(t.ClientCA.Path != "" && t.Client == config.RequireClient),
+	})
+}
+
+// handshakeTimeout is nil where there is no handshake.
+func handshakeTimeout(l *config.Listener) *durationpb.Duration {
+	if l.TLS == nil {
+		return nil
+	}
+	return &durationpb.Duration{Seconds: handshakeTimeoutSeconds}
+}
+
+// upstreamTLS is the transport socket of a cluster; nil where it speaks no TLS. via is the tunnel whose far ends it is of,
+// or nil.
+func upstreamTLS(cluster string, t *config.BackendTLS, via *config.Tunnel) *corev3.TransportSocket {
+	if t == nil {
+		return nil
+	}
+	common := &tlsv3.CommonTlsContext{
+		TlsParams:     tlsParameters(t.Min, t.Max),
+		AlpnProtocols: alpn(t.ALPN, spoken(via)),
+	}
+	if t.Cert.Chain.Path != "" {
+		common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{sdsSecret(backendCertName(cluster))}
+	}
+	verify := t.Verify == config.VerifyPeer
+	if verify {
+		common.ValidationContextType = sdsValidation(backendCAName(cluster))
+	}
+	return tlsSocket(&tlsv3.UpstreamTlsContext{
+		CommonTlsContext:     common,
+		Sni:                  t.SNI,
+		AutoHostSni:          t.SNI == "",
+		AutoSniSanValidation: verify && len(t.Names) == 0,
+	})
+}
+
+// alpn is what is written, or else what is spoken.
+func alpn(written, spoken []string) []string {
+	if len(written) > 0 {
+		return written
+	}
+	return spoken
+}
+
+func tlsSocket(m proto.Message) *corev3.TransportSocket {
+	return &corev3.TransportSocket{
+		Name:       tlsSocketName,
+		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(m)},
+	}
+}
+
+// tlsParameters are always written: by its own default Envoy offers servers no more than TLS 1.2.
+func tlsParameters(low, high config.TLSVersion) *tlsv3.TlsParameters {
+	return &tlsv3.TlsParameters{
+		TlsMinimumProtocolVersion: tlsVersions[low],
+		TlsMaximumProtocolVersion: tlsVersions[high],
+	}
+}
+
+func sdsValidation(name string) *tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig {
+	return &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{ValidationContextSdsSecretConfig: sdsSecret(name)}
+}
+
+// sdsSecret is a secret by name. It travels by itself, beside the listener or cluster that needs it.
+func sdsSecret(name string) *tlsv3.SdsSecretConfig {
+	return &tlsv3.SdsSecretConfig{Name: name, SdsConfig: overADS()}
+}
+
+// certificateSecret is a certificate and its key.
+func certificateSecret(name string, c config.Certificate, seen sight) *tlsv3.Secret {
+	return &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
+		CertificateChain: dataSource(seen(c.Chain)),
+		PrivateKey:       dataSource(seen(c.Key)),
+		WatchedDirectory: watchedDirectory(seen(c.Chain)),
+	}}}
+}
+
+// validationSecret is the authorities that vouch for the other side, and the names of which it must have one: a change of
+// these, too, leaves the listener or cluster alone.
+func validationSecret(name string, authorities config.File, names []string) *tlsv3.Secret {
+	v := &tlsv3.CertificateValidationContext{
+		TrustedCa:        dataSource(authorities),
+		WatchedDirectory: watchedDirectory(authorities),
+	}
+	for _, n := range names {
+		v.MatchTypedSubjectAltNames = append(v.MatchTypedSubjectAltNames, subjectAltName(n))
+	}
+	return &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_ValidationContext{ValidationContext: v}}
+}
+
+// dataSource is the content of a file, or its path where the file is on the Envoy.
+func dataSource(f config.File) *corev3.DataSource {
+	if f.OnEnvoy {
+		return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: f.Path}}
+	}
+	return &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: string(f.Text)}}
+}
+
+// watchedDirectory is where Envoy looks for a move; nil where l4xds watches the file.
+func watchedDirectory(f config.File) *corev3.WatchedDirectory {
+	if !f.OnEnvoy {
+		return nil
+	}
+	return &corev3.WatchedDirectory{Path: path.Dir(f.Path)}
+}
+
+// subjectAltName matches a name of a certificate. The kind of name shows in its form.
+func subjectAltName(name string) *tlsv3.SubjectAltNameMatcher {
+	kind := tlsv3.SubjectAltNameMatcher_DNS
+	switch {
+	case strings.Contains(name, "://"):
+		kind = tlsv3.SubjectAltNameMatcher_URI
+	case strings.Contains(name, "@"):
+		kind = tlsv3.SubjectAltNameMatcher_EMAIL
+	case isIP(name):
+		kind = tlsv3.SubjectAltNameMatcher_IP_ADDRESS
+	}
+	return &tlsv3.SubjectAltNameMatcher{SanType: kind, Matcher: stringMatcher(name)}
+}
+
+// stringMatcher takes a name as it is, "*.x" for every name that ends in ".x", and "x*" for every one that begins with x.
+func stringMatcher(name string) *matcherv3.StringMatcher {
+	if suffix, ok := strings.CutPrefix(name, "*"); ok {
+		return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Suffix{Suffix: suffix}}
+	}
+	if prefix, ok := strings.CutSuffix(name, "*"); ok {
+		return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix}}
+	}
+	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: name}}
+}
+
+func isIP(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil
+}

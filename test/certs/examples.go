@@ -1,0 +1,68 @@
+package certs
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// exampleDir is where the examples that name certificates stand, below the root of the project. What they name is not kept
+// in the repository, for there are private keys among it.
+const exampleDir = "examples/tls"
+
+// exampleNames are the certificates that the examples name, and the host names in them.
+var exampleNames = map[string]string{
+	"api":    "api.example.com",
+	"edge":   "edge.example.com",
+	"client": "l4xds.example.com",
+}
+
+// ForExamples makes the files that the examples name, unless they are there: the certificates and keys, and the authority
+// of all of them, ca.crt. They are the same each time, so that several may make them at once. root is the root of the
+// project.
+func ForExamples(root string) error {
+	dir := filepath.Join(root, exampleDir)
+	if _, err := os.Stat(filepath.Join(dir, "ca.crt")); err == nil {
+		return nil
+	}
+	ca, err := newAuthority(fixedKey("ca"), fixedLeaf("ca"), nil)
+	if err != nil {
+		return fmt.Errorf("certificates of the examples: %w", err)
+	}
+	for name, host := range exampleNames {
+		pair, err := ca.issue(fixedKey(name), fixedLeaf(name, host), nil)
+		if err != nil {
+			return fmt.Errorf("certificates of the examples: %w", err)
+		}
+		if err := pair.Write(dir, name); err != nil {
+			return err
+		}
+	}
+	return Replace(filepath.Join(dir, "ca.crt"), ca.PEM()) // the last one: it says that all are there
+}
+
+// fixedKey is a key that depends on the name alone. It protects nothing.
+func fixedKey(name string) *ecdsa.PrivateKey {
+	seed := sha256.Sum256([]byte("l4xds example " + name))
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), seed[:])
+	if err != nil {
+		panic(fmt.Sprintf("certs: no key comes of the name %q: %v", name, err))
+	}
+	return key
+}
+
+// fixedLeaf depends on the names alone.
+func fixedLeaf(name string, hosts ...string) Leaf {
+	seed := sha256.Sum256([]byte(name))
+	return Leaf{
+		Names:  hosts,
+		From:   time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC),
+		Until:  time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC),
+		Serial: new(big.Int).SetBytes(seed[:8]),
+	}
+}
