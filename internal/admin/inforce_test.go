@@ -16,6 +16,7 @@ import (
 
 // sameMeaning compares two models without the places and files that they came from.
 var sameMeaning = cmp.Options{
+	cmpopts.EquateComparable(netip.Prefix{}),
 	cmpopts.IgnoreTypes(config.Place{}),
 	cmpopts.IgnoreFields(config.Config{}, "Hash", "Files"),
 	cmpopts.IgnoreUnexported(config.Config{}),

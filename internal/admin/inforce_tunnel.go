@@ -88,10 +88,7 @@ func (w *yamlWriter) exit(depth int, l *config.Listener) {
 func (w *yamlWriter) targets(depth int, e *config.Exit) {
 	targets := make([]string, len(e.Targets))
 	for i, target := range e.Targets {
-		if target == "*" {
-			target = "any"
-		}
-		targets[i] = strconv.Quote(target)
+		targets[i] = strconv.Quote(target.String())
 	}
 	w.key(depth, "targets", list(targets))
 }

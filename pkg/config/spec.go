@@ -348,9 +348,10 @@ func (*proxyHost) spec() *Spec {
 
 func (*targets) spec() *Spec {
 	return listOf(&Spec{
-		Kind:    TextKind,
-		Pattern: `^(any|(` + v4Pattern + `|\[` + v6Pattern + `\]|(\*\.)?` + aHost + `):` + portPattern + `)$`,
-		Say:     "`host:port`, `\"*.domain:port\"` or `any`",
+		Kind: TextKind,
+		Pattern: `^(any|(` + v4Pattern + `|\*|\[` + v6Pattern + `\]|(\*\.)?` + aHost + `):` + portsPattern +
+			`|` + v4Pattern + `/([0-9]|[12][0-9]|3[0-2])(:` + portsPattern + `)?)$`,
+		Say: "`host:port`, `\"*.domain:port\"`, `\"*:port\"`, a network, `network:port`, a range `first-last` in place of the port, or `any`",
 	})
 }
 

@@ -168,6 +168,37 @@ type Exit struct {
 	// Cluster is the name of the cluster that goes where it is asked to: TUNNEL/exit. It is not used where the listener has
 	// a route: everything then takes that one. Through a tunnel it is passed on rather than ended.
 	Cluster string
-	// Targets are what may be asked for, sorted: "host:port", "*.x:port" for any name below x, or "*" alone for all.
-	Targets []string
+	// Targets are what may be asked for, sorted by their texts.
+	Targets []Allowed
+}
+
+// Allowed is what may be asked for at an exit. The zero Allowed is everything.
+// Envoy: envoy.config.route.v3.VirtualHost.domains, or RouteMatch.headers.
+type Allowed struct {
+	// Host is a host name or an IP address, "*.x" for any name below x, or empty for all.
+	Host string
+	// Network holds the IPv4 addresses that are meant, where they are written as a network; Host is then empty. A name that
+	// stands for one of them is not meant.
+	Network netip.Prefix
+	// Port and Last are the first and the last port; 0 is any.
+	Port, Last uint16
+}
+
+// String is a as it is written in `targets`.
+func (a Allowed) String() string {
+	host, ports := a.Host, ""
+	switch ip, err := netip.ParseAddr(a.Host); {
+	case a == Allowed{}:
+		return "any"
+	case a.Network.IsValid():
+		host = a.Network.String()
+	case err == nil && ip.Is6():
+		host = "[" + a.Host + "]"
+	case host == "":
+		host = "*"
+	}
+	if a.Port != 0 {
+		ports = ":" + (Bind{Port: a.Port, Last: a.Last}).Ports()
+	}
+	return host + ports
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"net"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -34,10 +35,11 @@ type exitForm struct {
 	// Default: the port of `proxy`, on all IPv4 addresses.
 	// Envoy: envoy.config.listener.v3.Listener.address
 	TCP addresses `yaml:"tcp"`
-	// Targets are what may be asked for: `host:port`, `"*.example.com:443"` for any name below, or `any`, which makes it an
-	// open proxy for all who can reach it.
+	// Targets are what may be asked for: `host:port`, `"*.example.com:443"` for any name below, `"*:443"` for any host, an
+	// IPv4 network with or without a port for the addresses in it, each also with a range of ports; or `any`, which makes
+	// it an open proxy for all who can reach it.
 	// Default: what the file's listeners ask this tunnel for.
-	// Envoy: envoy.config.route.v3.VirtualHost.domains
+	// Envoy: envoy.config.route.v3.VirtualHost.domains, or RouteMatch.headers for what a domain cannot say
 	Targets targets `yaml:"targets"`
 	// To is where everything goes, whatever is asked for; written like `to` of a listener.
 	// Default: where the requests ask.
@@ -74,7 +76,7 @@ type tunnel struct {
 	// users are the protocols of the listeners that go through it, carries those of what other exits pass on as well.
 	users, carries map[Protocol]bool
 	// asks are what they ask for, literally; vague is one of them that depends on the connection.
-	asks  map[string]bool
+	asks  map[Ask]bool
 	vague *value
 	// passed is whether the exit of another tunnel goes through it.
 	passed bool
@@ -82,7 +84,7 @@ type tunnel struct {
 
 // tunnel reads the near end.
 func (l *loader) tunnel(p pair) *tunnel {
-	t := &tunnel{pair: p, users: map[Protocol]bool{}, carries: map[Protocol]bool{}, asks: map[string]bool{}, Tunnel: &Tunnel{Name: p.key.text}}
+	t := &tunnel{pair: p, users: map[Protocol]bool{}, carries: map[Protocol]bool{}, asks: map[Ask]bool{}, Tunnel: &Tunnel{Name: p.key.text}}
 	if p.value.kind != mapping {
 		l.errorf(idKind, p.value, "%s where a map belongs; write it as {proxy: hub.example.com:443, http: 2}", p.value.what())
 		return t
@@ -201,7 +203,7 @@ func (t *Tunnel) target() Target {
 func (t *tunnel) use(protocol Protocol, ask Ask, at *value) {
 	t.users[protocol], t.carries[protocol] = true, true
 	if ask.Literal() {
-		t.asks[ask.String()] = true
+		t.asks[ask] = true
 	} else {
 		t.vague = at
 	}
@@ -413,26 +415,35 @@ func (r *reading) sharedPort(t *tunnel, bind netip.Addr) []Bind {
 }
 
 // targetsOf are what may be asked for.
-func (e *far) targetsOf() []string {
+func (e *far) targetsOf() []Allowed {
 	t := e.tunnel
 	switch at := t.value.pair("exit").key; {
 	case e.form.To.value != nil:
 		if e.form.Targets != nil {
 			e.errorf(idNoEffect, e.value.pair("targets").key, "has no effect: everything goes where to says")
 		}
-		return []string{"*"}
+		return []Allowed{{}}
 	case e.form.Targets != nil:
-		return slices.Compact(slices.Sorted(slices.Values(e.form.Targets)))
+		return sortedTargets(e.form.Targets)
 	case t.vague != nil:
 		e.errorf(idTunnel, at, "has no targets, and a listener asks for what depends on the connection (%s); write targets", t.vague.position())
 	case len(t.asks) == 0 && !e.skipped && !e.partial:
 		e.errorf(idTunnel, at, "has no targets, and no listener of the file asks this tunnel for something; write targets")
 	}
-	return slices.Sorted(maps.Keys(t.asks))
+	var all []Allowed
+	for ask := range t.asks {
+		all = append(all, Allowed{Host: ask.Host, Port: ask.Port, Last: ask.Port})
+	}
+	return sortedTargets(all)
+}
+
+func sortedTargets(all []Allowed) []Allowed {
+	slices.SortFunc(all, func(a, b Allowed) int { return strings.Compare(a.String(), b.String()) })
+	return slices.Compact(all)
 }
 
 // targets are what may be asked for.
-type targets []string
+type targets []Allowed
 
 func (t *targets) decode(d *decoder, v *value) {
 	*t = targets{}
@@ -441,25 +452,77 @@ func (t *targets) decode(d *decoder, v *value) {
 		if !ok {
 			continue
 		}
-		if text == "any" {
-			*t = append(*t, "*")
+		allowed, err := parseAllowed(text)
+		if err != nil {
+			d.wrong(item, err)
 			continue
 		}
-		name, wild := strings.CutPrefix(text, "*.")
-		e, err := parseEndpoint(name)
-		switch {
-		case err != nil:
-			d.wrong(item, err)
-		case e.Path != "", wild && e.Host == "":
-			d.errorf(idTunnel, item, "%s is not HOST:PORT, \"*.DOMAIN:PORT\" or any", item.what())
-		default:
-			ask, _ := parseAsk(name)
-			*t = append(*t, map[bool]string{true: "*."}[wild]+ask.String())
-		}
+		*t = append(*t, allowed)
 	}
 	if len(v.elements()) == 0 {
 		d.errorf(idKind, v, "is empty; write HOST:PORT")
 	}
+}
+
+// parseAllowed reads HOST:PORTS, *.DOMAIN:PORTS, *:PORTS, NETWORK, NETWORK:PORTS or any.
+func parseAllowed(text string) (Allowed, error) {
+	if text == "any" {
+		return Allowed{}, nil
+	}
+	if strings.Contains(text, "/") {
+		return parseAllowedNetwork(text)
+	}
+	a := Allowed{}
+	var err error
+	if ports, everyHost := strings.CutPrefix(text, "*:"); everyHost {
+		a.Port, a.Last, err = parsePorts(ports)
+		return a, err
+	}
+	name, wild := strings.CutPrefix(text, "*.")
+	host, ports, err := cutAddress(name)
+	switch {
+	case err != nil:
+		return Allowed{}, err
+	case host == "":
+		return Allowed{}, noPort(text)
+	}
+	if a.Port, a.Last, err = parsePorts(ports); err != nil {
+		return Allowed{}, err
+	}
+	e, err := parseEndpoint(net.JoinHostPort(host, "1"))
+	switch {
+	case err != nil:
+		return Allowed{}, err
+	case wild && e.Host == "":
+		return Allowed{}, wrongf(idTunnel, "%s: below an address stands no name", quote(text))
+	case e.Host == "":
+		a.Host = e.Address.String()
+	case wild:
+		a.Host = "*." + strings.TrimSuffix(e.Host, ".")
+	default:
+		a.Host = strings.TrimSuffix(e.Host, ".")
+	}
+	return a, nil
+}
+
+// parseAllowedNetwork reads NETWORK or NETWORK:PORTS.
+func parseAllowedNetwork(text string) (Allowed, error) {
+	slash := strings.IndexByte(text, '/')
+	bits, ports, hasPorts := strings.Cut(text[slash:], ":")
+	network, err := netip.ParsePrefix(text[:slash] + bits)
+	switch {
+	case err != nil:
+		return Allowed{}, wrongf(idTunnel, "%s is not a network, such as 10.0.0.0/8", quote(text[:slash]+bits))
+	case network.Addr().Is6():
+		return Allowed{}, wrongf(idTunnel, "%s: an IPv6 address is asked for in many spellings; write the addresses one by one", quote(text))
+	case network != network.Masked():
+		return Allowed{}, wrongf(idTunnel, "%s has bits behind its mask; write %s", quote(text), network.Masked())
+	}
+	a := Allowed{Network: network}
+	if hasPorts {
+		a.Port, a.Last, err = parsePorts(ports)
+	}
+	return a, err
 }
 
 func (h *proxyHost) decode(d *decoder, v *value) {

@@ -146,7 +146,7 @@ func otherValue(v reflect.Value) reflect.Value {
 			return reflect.Value{}
 		}
 		other := *x
-		other.Targets = []string{"other.example:1"}
+		other.Targets = []config.Allowed{{Host: "other.example", Port: 1, Last: 1}}
 		return reflect.ValueOf(&other)
 	case *config.Backend:
 		return reflect.ValueOf(&config.Backend{Name: "other", Balance: config.Random})

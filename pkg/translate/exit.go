@@ -59,16 +59,38 @@ func offered(e *config.Exit) []string {
 // exitRoutes let Envoy take a listener before its clusters are there, as they are for every other listener.
 func exitRoutes(s *stanzaPlan) *routev3.RouteConfiguration {
 	e := s.stanza.Exit
-	return &routev3.RouteConfiguration{
-		Name:             e.Cluster,
-		ValidateClusters: wrapperspb.Bool(false),
-		VirtualHosts: []*routev3.VirtualHost{{
-			Name:    e.Cluster,
-			Domains: e.Targets,
-			Routes: []*routev3.Route{{
-				Match:  exitMatch(e.Tunnel),
-				Action: &routev3.Route_Route{Route: exitAction(s)},
-			}},
+	domains, patterns := targets(e.Targets)
+	r := &routev3.RouteConfiguration{Name: e.Cluster, ValidateClusters: wrapperspb.Bool(false)}
+	if len(domains) > 0 {
+		r.VirtualHosts = append(r.VirtualHosts, &routev3.VirtualHost{
+			Name: e.Cluster, Domains: domains, Routes: []*routev3.Route{exitRoute(s, nil)},
+		})
+	}
+	if len(patterns) > 0 {
+		rest := &routev3.VirtualHost{Name: e.Cluster + "/rest", Domains: []string{"*"}}
+		for _, pattern := range patterns {
+			rest.Routes = append(rest.Routes, exitRoute(s, authorityLike(pattern)))
+		}
+		r.VirtualHosts = append(r.VirtualHosts, rest)
+	}
+	return r
+}
+
+// exitRoute takes what the near end asks, and of that only what has this header, unless it is nil.
+func exitRoute(s *stanzaPlan, header *routev3.HeaderMatcher) *routev3.Route {
+	match := exitMatch(s.stanza.Exit.Tunnel)
+	if header != nil {
+		match.Headers = append(match.Headers, header)
+	}
+	return &routev3.Route{Match: match, Action: &routev3.Route_Route{Route: exitAction(s)}}
+}
+
+// authorityLike matches what is asked for.
+func authorityLike(pattern string) *routev3.HeaderMatcher {
+	return &routev3.HeaderMatcher{
+		Name: ":authority",
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
+			MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: pattern}},
 		}},
 	}
 }

@@ -309,3 +309,33 @@ func TestTunnelPropagates(t *testing.T) {
 		})
 	})
 }
+
+// TestTunnelTargets: an exit goes to the addresses of a network on a range of ports, and to no name.
+func TestTunnelTargets(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("one")
+		port := f.port("one")
+		f.startDaemon(strings.NewReplacer("PORT", port).Replace(`
+listeners:
+  address: {tcp: $address, udp: $address, to: $one, via: hub, nodes: {id: near}}
+  named: {tcp: $named, to: "localhost:PORT", via: hub, nodes: {id: near}}
+  outside: {tcp: $outside, to: "127.0.0.1:1", via: hub, nodes: {id: near}}
+tunnels:
+  hub: {proxy: $hub, http: 2, exit: {targets: "127.0.0.0/8:PORT-PORT", nodes: {id: far}}}
+`))
+		far := f.startEnvoy("far", "far")
+		f.envoy = f.startEnvoy("near", "near")
+		f.wantTCP("address", "one")
+		f.wantUDP("address", "one")
+		for refused, listener := range []string{"named", "outside"} {
+			f.wantClosed(echo.Dialer{}, listener)
+			f.until(func(ctx context.Context) error {
+				n, err := far.Stat(ctx, "http.hub.downstream_rq_4xx")
+				if err == nil && n <= refused {
+					err = fmt.Errorf("%d requests were refused", n)
+				}
+				return err
+			})
+		}
+	})
+}
