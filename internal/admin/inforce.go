@@ -96,7 +96,7 @@ func (w *yamlWriter) key(depth int, key, value string) { w.line(depth, key, valu
 // stanza writes one stanza: flat where it can be, else each protocol in its long form.
 func (w *yamlWriter) stanza(of []*config.Listener) {
 	w.line(1, of[0].Name, "", of[0].At)
-	common := commonRoute(of)
+	common := shared{commonRoute(of), w.commonTunnel(of)}
 	for _, l := range of {
 		if len(of) == 1 && !needsLongForm(l) {
 			w.key(2, string(l.Protocol), binds(l))
@@ -110,9 +110,27 @@ func (w *yamlWriter) stanza(of []*config.Listener) {
 		}
 		w.listener(3, l, common)
 	}
-	if common != nil {
-		w.target(2, "to", common)
+	if common.tunnel != nil {
+		w.via(2, common.tunnel)
 	}
+	if common.route != nil {
+		w.target(2, "to", common.route)
+	}
+}
+
+// shared is what stands on a stanza, rather than in the long form of a protocol: `to` and `via`, nil where they do not.
+type shared struct {
+	route  *config.Route
+	tunnel *config.Tunnel
+}
+
+// commonTunnel is the tunnel that stands on the stanza itself, for all of its protocols; nil if there is none.
+func (w *yamlWriter) commonTunnel(of []*config.Listener) *config.Tunnel {
+	first := of[0].Routes[0].Via
+	if len(of) == 1 || first == nil || of[1].Routes[0].Via != first || slices.Contains(w.config.Tunnels, first) {
+		return nil
+	}
+	return first
 }
 
 // needsLongForm reports whether l says something that only the long form of its protocol can say.
@@ -151,7 +169,7 @@ func restRoute(l *config.Listener) *config.Route {
 }
 
 // listener writes all of l but where it listens, and but the `to` that stands on the stanza.
-func (w *yamlWriter) listener(depth int, l *config.Listener, common *config.Route) {
+func (w *yamlWriter) listener(depth int, l *config.Listener, common shared) {
 	w.nodes(depth, l.Audience)
 	w.key(depth, "timeouts", flow("idle", l.Timeouts.Idle.String()))
 	if l.Protocol == config.TCP && slices.ContainsFunc(l.Binds, func(b config.Bind) bool { return b.Path == "" }) {
@@ -166,8 +184,8 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common *config.Rout
 	if l.Exit != nil {
 		return // where it goes is said in its own words
 	}
-	if l.Routes[0].Via != nil {
-		w.key(depth, "via", l.Routes[0].Via.Name)
+	if l.Routes[0].Via != common.tunnel {
+		w.via(depth, l.Routes[0].Via)
 	}
 	if l.Inspects {
 		w.key(depth, "sni", "")
@@ -176,7 +194,7 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common *config.Rout
 		switch {
 		case r.SNI != "":
 			w.target(depth+1, strconv.Quote(r.SNI), r)
-		case common == nil || r.To.Cluster != common.To.Cluster:
+		case common.route == nil || r.To.Cluster != common.route.To.Cluster:
 			w.target(depth, "to", r)
 		}
 	}

@@ -43,6 +43,8 @@ listeners:
   text: {udp: 10, to: dns, access_log: {file: stdout, text: "%B%\n"}, nodes: inner}
   carried: {tcp: 11, udp: 11, to: "[2001:db8::1]:11", via: far}
   carried2: {tcp: {address: 12, via: far}, udp: 12, to: 10.0.0.1:12}
+  own: {tcp: 14, to: "h:1", via: {proxy: "p:1", http: 1, method: post, path: /x}}
+  ownudp: {tcp: 15, udp: 15, to: "h:1", via: {proxy: web, http: 2, buffer: 7}}
 tunnels:
   far: {proxy: web, http: 2, retry: none, buffer: none, ping: none}
   open: {exit: {tcp: 13, targets: any}}

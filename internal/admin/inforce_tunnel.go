@@ -13,14 +13,30 @@ func (w *yamlWriter) tunnel(t *config.Tunnel) {
 	if t.Proxy != nil {
 		w.near(2, t)
 	}
-	w.key(2, "method", string(t.Method))
-	if t.Path != "" {
-		w.key(2, "path", strconv.Quote(t.Path))
-	}
+	w.asked(2, t)
 	for _, l := range w.config.Listeners {
 		if l.Exit != nil && l.Exit.Tunnel == t {
 			w.exit(2, l)
 		}
+	}
+}
+
+// via writes the tunnel of a listener: its name, or the tunnel itself if it stands there.
+func (w *yamlWriter) via(depth int, t *config.Tunnel) {
+	if slices.Contains(w.config.Tunnels, t) {
+		w.key(depth, "via", t.Name)
+		return
+	}
+	w.line(depth, "via", "", t.At)
+	w.near(depth+1, t)
+	w.asked(depth+1, t)
+}
+
+// asked writes how the far end of t is asked.
+func (w *yamlWriter) asked(depth int, t *config.Tunnel) {
+	w.key(depth, "method", string(t.Method))
+	if t.Path != "" {
+		w.key(depth, "path", strconv.Quote(t.Path))
 	}
 }
 
@@ -82,7 +98,7 @@ func (w *yamlWriter) exit(depth int, l *config.Listener) {
 	default:
 		w.target(depth+1, "to", l.Routes[0])
 	}
-	w.listener(depth+1, l, nil)
+	w.listener(depth+1, l, shared{})
 }
 
 func (w *yamlWriter) targets(depth int, e *config.Exit) {

@@ -154,11 +154,16 @@ func (r *reading) checkPrivate(o origin, rows []row) {
 
 // checkCarried says which keys of a backend stand on a listener that goes through a tunnel.
 func (r *reading) checkCarried(o origin, via *value) {
-	if o.private != nil {
-		r.eachPrivate(o.private, func(p pair) {
-			r.errorf(idBackendKey, p.key, "is a key of the backend, which is the far end's here; for the way there write it on tunnel %s", quote(via.text))
-		})
+	if o.private == nil {
+		return
 	}
+	where := "in via"
+	if via.kind != mapping {
+		where = "on tunnel " + quote(via.text)
+	}
+	r.eachPrivate(o.private, func(p pair) {
+		r.errorf(idBackendKey, p.key, "is a key of the backend, which is the far end's here; for the way there write it %s", where)
+	})
 }
 
 // eachPrivate runs f for the keys of v, and for those inside of tables in their place.

@@ -23,6 +23,10 @@ type reading struct {
 	broken bool
 	// privates are the inline backends: TCP and UDP may share one.
 	privates map[privateKey]*Backend
+	// protocol is the one that is read.
+	protocol Protocol
+	// inlined are the tunnels that stand here: TCP and UDP may share one.
+	inlined map[*value]*tunnel
 	// named are the groups of its audience, owned the clusters that it has of its own.
 	named, owned []string
 }
@@ -33,7 +37,10 @@ func (l *loader) stanza(p pair) []*Listener {
 		return l.takeOver(p, m)
 	}
 	before := l.begin()
-	r := &reading{loader: l, pair: p, path: "listeners." + p.key.text, long: map[Protocol]*value{}, privates: map[privateKey]*Backend{}}
+	r := &reading{
+		loader: l, pair: p, path: "listeners." + p.key.text, long: map[Protocol]*value{},
+		privates: map[privateKey]*Backend{}, inlined: map[*value]*tunnel{},
+	}
 	if p.value.kind != mapping {
 		l.errorf(idKind, p.value, "%s where a map belongs; write it as {tcp: 5432, to: 10.0.0.1:5432}", p.value.what())
 		l.skipped = true
@@ -50,6 +57,9 @@ func (l *loader) stanza(p pair) []*Listener {
 		}
 	}
 	r.checkShared()
+	for _, t := range r.inlined {
+		l.checkFar(t)
+	}
 	l.remember("listeners", p.value, before, memo{listeners: made, groups: r.named, clusters: r.owned})
 	return made
 }
@@ -106,6 +116,7 @@ func (r *reading) noProtocol() {
 
 // listener makes that of one protocol.
 func (r *reading) listener(protocol Protocol) *Listener {
+	r.protocol = protocol
 	s := shapeOf(protocolType)
 	d := r.decoder
 	d.protocol = protocol

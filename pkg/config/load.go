@@ -121,7 +121,7 @@ func (l *loader) config() *Config {
 		l.backends[p.key.text] = newBackend(p)
 	}
 	for _, p := range l.stanzas("tunnels") {
-		t := l.known(l.tunnel(p))
+		t := l.known(l.tunnel(p, "tunnels."+p.key.text))
 		l.tunnels[t.Name] = t
 		c.Tunnels = append(c.Tunnels, t.Tunnel)
 	}

@@ -132,7 +132,7 @@ func (l *loader) relink(p pair, known *Listener) *Listener {
 			return known
 		}
 		now := route.link(backends)
-		if route.Via != nil {
+		if route.Via != nil && !route.Via.inline() {
 			now = route.carry(l.tunnels[route.Via.Name].Tunnel)
 		}
 		if now != route {
@@ -151,6 +151,9 @@ func (l *loader) relink(p pair, known *Listener) *Listener {
 // use notes that a route of a listener that is known goes to the backends that it names. It returns one for each part,
 // nil for what stands inline, and reports whether all of them are there.
 func (l *loader) use(p pair, known *Listener, route *Route) ([]*backend, bool) {
+	if route.Via != nil && route.Via.inline() {
+		return nil, l.same(route.Via.Proxy)
+	}
 	if route.Via != nil {
 		t := l.tunnels[route.Via.Name]
 		if t != nil {
@@ -171,6 +174,19 @@ func (l *loader) use(p pair, known *Listener, route *Route) ([]*backend, bool) {
 		backends[i] = b
 	}
 	return backends, true
+}
+
+// same reports whether b stands in the stanza that it is used in, or is the one of its name as before. It notes the use.
+func (l *loader) same(b *Backend) bool {
+	if b.Name == "" {
+		return true
+	}
+	named := l.backends[b.Name]
+	if named == nil || named.Backend != b {
+		return false
+	}
+	named.users = append(named.users, user{protocol: TCP})
+	return true
 }
 
 // link is r with these backends, itself if it has them already.

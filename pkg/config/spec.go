@@ -342,6 +342,10 @@ func (*exit) spec() *Spec { return specOf(reflect.TypeFor[exitForm]()) }
 
 func (*tunnelName) spec() *Spec { return nameSpec("the name of a tunnel") }
 
+func (*tunnelRef) spec() *Spec {
+	return &Spec{AnyOf: []*Spec{nameSpec("the name of a tunnel"), specOf(reflect.TypeFor[tunnelForm]())}}
+}
+
 func (*proxyHost) spec() *Spec {
 	return &Spec{Kind: TextKind, Pattern: `^(` + v4Pattern + `|` + aHost + `)(:` + portPattern + `)?$`, Say: "`host` or `host:port`"}
 }

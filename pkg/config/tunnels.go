@@ -69,10 +69,23 @@ func (n *tunnelName) decode(d *decoder, v *value) {
 	}
 }
 
+// tunnelRef is the name of a tunnel, or a tunnel itself.
+type tunnelRef struct{ tunnelName }
+
+func (t *tunnelRef) decode(d *decoder, v *value) {
+	if v.kind == mapping {
+		t.value = v
+		return
+	}
+	t.tunnelName.decode(d, v)
+}
+
 // tunnel is one of `tunnels:` while it is read.
 type tunnel struct {
 	*Tunnel
 	pair
+	// stanza is the path of the stanza that it is, or stands in.
+	stanza string
 	// users are the protocols of the listeners that go through it, carries those of what other exits pass on as well.
 	users, carries map[Protocol]bool
 	// asks are what they ask for, literally; vague is one of them that depends on the connection.
@@ -82,9 +95,12 @@ type tunnel struct {
 	passed bool
 }
 
-// tunnel reads the near end.
-func (l *loader) tunnel(p pair) *tunnel {
-	t := &tunnel{pair: p, users: map[Protocol]bool{}, carries: map[Protocol]bool{}, asks: map[Ask]bool{}, Tunnel: &Tunnel{Name: p.key.text}}
+// tunnel reads the near end of a tunnel, which stands in this stanza.
+func (l *loader) tunnel(p pair, stanza string) *tunnel {
+	t := &tunnel{
+		pair: p, stanza: stanza, Tunnel: &Tunnel{Name: p.key.text},
+		users: map[Protocol]bool{}, carries: map[Protocol]bool{}, asks: map[Ask]bool{},
+	}
 	if p.value.kind != mapping {
 		l.errorf(idKind, p.value, "%s where a map belongs; write it as {proxy: hub.example.com:443, http: 2}", p.value.what())
 		return t
@@ -92,7 +108,7 @@ func (l *loader) tunnel(p pair) *tunnel {
 	var form tunnelForm
 	l.mapping(p.value, &form)
 	t.Tunnel = &form.Tunnel
-	t.Name, t.At = p.key.text, l.place("tunnels."+p.key.text, p.key)
+	t.Name, t.At = p.key.text, l.place(stanza, p.key)
 	l.claim(t.Name, p.key)
 	if form.Proxy.value != nil {
 		t.Proxy = l.proxy(t, form.Proxy.target)
@@ -104,12 +120,11 @@ func (l *loader) tunnel(p pair) *tunnel {
 // proxy is the backend of the far ends.
 func (l *loader) proxy(t *tunnel, to target) *Backend {
 	private := shapeOf(reflect.TypeFor[tunnelForm]()).pick(t.value, backendType)
-	stanza := "tunnels." + t.key.text
 	switch {
 	case to.inline != nil:
 		b := &Backend{}
-		l.fillBackend(b, stanza, shapeOf(backendType).overlay(private, to.inline), onTCP, func(*key, pair) {})
-		b.At = l.place(stanza, to.value)
+		l.fillBackend(b, t.stanza, shapeOf(backendType).overlay(private, to.inline), onTCP, func(*key, pair) {})
+		b.At = l.place(t.stanza, to.value)
 		return b
 	case to.split || len(to.shares) != 1:
 		if to.value.kind == mapping {
@@ -141,6 +156,11 @@ func (l *loader) checkNear(t *tunnel, form *tunnelForm) {
 	case proxy != nil && form.HTTP == 0 && t.value.get("http") == nil:
 		l.errorf(idNoValue, t.key, "has no http; write the version that the far end speaks, 1 or 2")
 	}
+	if private := shapeOf(reflect.TypeFor[tunnelForm]()).pick(t.value, backendType); proxy == nil && private != nil {
+		l.eachPrivate(private, func(p pair) {
+			l.errorf(idNoEffect, p.key, "has no effect: it is for the way to a proxy, and there is none")
+		})
+	}
 	near := []string{
 		"http", "proxy_host", "headers", "retry", "buffer", "ping", "streams_per_connection", "limits", "propagate",
 	}
@@ -158,8 +178,33 @@ func (l *loader) checkNear(t *tunnel, form *tunnelForm) {
 	}
 }
 
-// via is the tunnel that v names; nil if it is not known, or only an exit.
-func (l *loader) via(v *value) *tunnel {
+// via is the tunnel that v names, or that stands there for a listener; nil if it is not known, or only an exit.
+func (r *reading) via(v *value) *tunnel {
+	if v.kind != mapping {
+		return r.namedTunnel(v)
+	}
+	if t := r.inlined[v]; t != nil {
+		return t
+	}
+	key := *v
+	key.kind, key.pairs, key.text = scalar, nil, r.key.text+"/via"
+	if r.shared.get("via") != v {
+		key.text = r.key.text + "/" + string(r.protocol) + "/via"
+	}
+	t := r.tunnel(pair{&key, v}, r.path)
+	if exit := v.pair("exit"); exit != nil {
+		r.errorf(idTunnel, exit.key, "cannot stand here; a tunnel with both ends stands in tunnels, by its name")
+	}
+	r.inlined[v] = t
+	r.owned = append(r.owned, t.Name)
+	return t
+}
+
+// inline reports whether t stands in a listener. No tunnel of `tunnels:` has such a name.
+func (t *Tunnel) inline() bool { return strings.Contains(t.Name, "/") }
+
+// namedTunnel is the tunnel of that name.
+func (l *loader) namedTunnel(v *value) *tunnel {
 	t, ok := l.tunnels[v.text]
 	switch {
 	case !ok && l.names["tunnels."+v.text] == nil:
@@ -290,7 +335,7 @@ func (l *loader) exit(t *tunnel) *far {
 		return nil
 	}
 	e := &far{tunnel: t, reading: &reading{
-		loader: l, pair: pair{t.key, v}, path: "tunnels." + t.key.text, privates: map[privateKey]*Backend{},
+		loader: l, pair: pair{t.key, v}, path: t.stanza, privates: map[privateKey]*Backend{},
 	}}
 	s := shapeOf(reflect.TypeFor[exitForm]())
 	d := l.decoder
@@ -324,7 +369,7 @@ func (e *far) onward() {
 		e.target(route, to, origin{protocol: TCP, uses: onTCP, cluster: e.Exit.Cluster}, e.Exit.Cluster)
 		e.Routes = []*Route{route}
 	case via != nil:
-		if next := e.loader.via(via); next != nil {
+		if next := e.namedTunnel(via); next != nil {
 			e.checkPassed(next, via)
 			e.Routes = []*Route{{At: e.place(e.path, via), Via: next.Tunnel, To: next.target()}}
 		}

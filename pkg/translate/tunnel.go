@@ -2,6 +2,7 @@ package translate
 
 import (
 	"slices"
+	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -73,7 +74,7 @@ func proxyHost(t *config.Tunnel) (host string, port *wrapperspb.UInt32Value) {
 			return e.Host, wrapperspb.UInt32(uint32(e.Port))
 		}
 	}
-	return t.Name, nil
+	return strings.ReplaceAll(t.Name, "/", "."), nil // a slash is no part of a host
 }
 
 // sessionFilters put each datagram into a capsule, without which a tunnel comes up and nothing gets through. The filter

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -337,5 +338,48 @@ tunnels:
 				return err
 			})
 		}
+	})
+}
+
+// TestTunnelInPlace: a listener has a tunnel of its own, and the far end is an exit that knows nothing of it.
+func TestTunnelInPlace(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("one")
+		f.startDaemon(`
+listeners:
+  both: {tcp: $both, udp: $both, to: $one, via: {proxy: $hub, http: 2}, nodes: {id: near}}
+tunnels:
+  hub: {exit: {tcp: $hub, targets: $one, nodes: {id: far}}}
+`)
+		f.startEnvoy("far", "far")
+		f.envoy = f.startEnvoy("near", "near")
+		f.wantTCP("both", "one")
+		f.wantUDP("both", "one")
+	})
+}
+
+// TestTunnelRotation: new certificates at both ends touch nothing that is open.
+func TestTunnelRotation(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("one", "two")
+		f.startDaemon(f.protected("http: 2", "mtls"))
+		f.startEnvoy("far", "far")
+		f.envoy = f.startEnvoy("near", "near")
+		conn, session := f.dial("tcp"), f.session("udp")
+		renewed := f.authority()
+		f.trust(renewed, "ca")
+		f.issue(renewed, "hub", certs.Leaf{Names: []string{"hub.example.com"}})
+		f.issue(renewed, "near", certs.Leaf{Names: []string{"near.example.com"}})
+		f.until(func(context.Context) error {
+			c, err := tls.Dial("tcp", f.addr("hub"), renewed.Client("hub.example.com"))
+			if err != nil {
+				return err
+			}
+			return c.Close()
+		})
+		f.must(conn.Ask("still there"))
+		session.wantUnmoved(f)
+		f.wantTCP("tcp", "two")
+		f.wantUDP("udp", "one")
 	})
 }
