@@ -160,6 +160,37 @@ func TestRotation(t *testing.T) {
 	})
 }
 
+// TestRotationOfAuthorities: a new authority for the clients, and one for the endpoints, changes neither listener nor
+// cluster.
+func TestRotationOfAuthorities(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		old, renewed := f.authority(), f.authority()
+		f.trust(old, "ca")
+		f.tlsBackend(old, "was", "inside.example.com")
+		f.tlsBackend(renewed, "is", "inside.example.com")
+		f.issue(old, "api", certs.Leaf{Names: []string{"api.example.com"}})
+		f.start(`
+listeners:
+  api: {tcp: $api, tls: {cert: ../api.crt, client_ca: ../ca.crt}, to: {endpoints: [$was, $is], tls: {ca: ../ca.crt, sni: inside.example.com}}}
+`)
+		before := f.issue(old, "before", certs.Leaf{})
+		after := f.issue(renewed, "after", certs.Leaf{})
+		dialer := echo.Dialer{TLS: old.Client("api.example.com", before)}
+		f.wantDialed(dialer, "api", "was")
+		conn, err := dialer.Dial(f.ctx, f.addr("api"))
+		f.must(err)
+		f.Keep(conn)
+
+		f.trust(renewed, "ca")
+		f.wantDialed(echo.Dialer{TLS: old.Client("api.example.com", after)}, "api", "is")
+		f.wantClosed(dialer, "api")
+		f.must(conn.Ask("still there"))
+		f.wantStat("listener_manager.lds.update_success", 1)
+		f.wantStat("cluster_manager.cluster_modified", 0)
+		f.wantStat("cluster_manager.cluster_updated", 0)
+	})
+}
+
 // TestWrongRotation: a key that does not fit keeps what is in force, and is said once it has settled.
 func TestWrongRotation(t *testing.T) {
 	eachVariant(t, func(f *fleet) {
