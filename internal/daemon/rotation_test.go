@@ -115,6 +115,9 @@ func TestAPairThatStaysWrong(t *testing.T) {
 	if got := r.daemon.model.InForce().Listeners[0].TLS.Certs[0].Key.Text; string(got) != string(first.Key) {
 		t.Error("another key is in force")
 	}
+	if _, text := r.get("/metrics"); !strings.Contains(text, "\nl4xds_config_certificate_expiry_timestamp_seconds 1.") {
+		t.Error("the metrics do not say when the certificate expires")
+	}
 	for _, page := range []string{"/config", "/status", "/metrics"} {
 		if _, text := r.get(page); strings.Contains(text, "PRIVATE") || strings.Contains(text, strings.Split(string(first.Key), "\n")[1]) {
 			t.Errorf("%s shows the key", page)

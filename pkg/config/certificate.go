@@ -53,6 +53,9 @@ func (d *decoder) pair(c *Certificate, v, beside *value) {
 	}
 	key, keyText := d.key(c.Key, keyAt, hint)
 	c.Chain.Text, c.Key.Text = chainText, keyText
+	if len(chain) > 0 {
+		c.NotAfter = chain[0].NotAfter
+	}
 	if len(chain) > 0 && key != nil {
 		d.fitting(chain, key, c, keyAt)
 	}
