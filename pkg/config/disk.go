@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"path/filepath"
 	"time"
 )
@@ -10,6 +11,47 @@ import (
 type disk struct {
 	src *Source
 	evidence
+	// chains and keys are what was parsed already: many stanzas may name one file.
+	chains map[*look]parsedChain
+	keys   map[*look]parsedKey
+}
+
+// parsedChain is what [certificates] made of a file.
+type parsedChain struct {
+	all   []*x509.Certificate
+	clean PEM
+	err   error
+}
+
+// parsedKey is what [readKey] made of a file.
+type parsedKey struct {
+	key   any
+	clean PEM
+	err   error
+}
+
+func newDisk(src *Source) *disk {
+	return &disk{src: src, chains: map[*look]parsedChain{}, keys: map[*look]parsedKey{}}
+}
+
+// certificates are those of a file, and the same as PEM. They are shared and must not be changed.
+func (k *disk) certificates(l *look) ([]*x509.Certificate, PEM, error) {
+	p, ok := k.chains[l]
+	if !ok {
+		p.all, p.clean, p.err = certificates(l.text)
+		k.chains[l] = p
+	}
+	return p.all, p.clean, p.err
+}
+
+// key is that of a file, and the same as PEM.
+func (k *disk) key(l *look) (any, PEM, error) {
+	p, ok := k.keys[l]
+	if !ok {
+		p.key, p.clean, p.err = readKey(l.text)
+		k.keys[l] = p
+	}
+	return p.key, p.clean, p.err
 }
 
 // evidence is what the meaning of a stanza rests on besides its text. The zero evidence is nothing.

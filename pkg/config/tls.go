@@ -13,7 +13,7 @@ type ListenerTLS struct {
 	// Key is the file of the one certificate's private key.
 	// Default: the file beside it, with `.key` in place of `.crt`.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsCertificate.private_key
-	Key File `yaml:"key"`
+	Key File `yaml:"key" with:"cert"`
 	// ClientCA is a file with the authorities whose clients are let in: a client has to show a certificate.
 	// Default: none; nobody is asked for a certificate.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.trusted_ca
@@ -68,7 +68,7 @@ type BackendTLS struct {
 	// Key is the file of its private key.
 	// Default: the file beside it, with `.key` in place of `.crt`.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsCertificate.private_key
-	Key File `yaml:"key"`
+	Key File `yaml:"key" with:"cert"`
 	// ALPN are the application protocols that are asked for.
 	// Default: none.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.alpn_protocols
