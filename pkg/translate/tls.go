@@ -24,27 +24,31 @@ var tlsVersions = map[config.TLSVersion]tlsv3.TlsParameters_TlsProtocol{
 	config.TLS13: tlsv3.TlsParameters_TLSv1_3,
 }
 
-// downstreamTLS is the transport socket of every filter chain of l; nil where TLS passes through. It names its secrets, so
-// that a change of a certificate is no change of the listener.
+// downstreamTLS is the transport socket of every filter chain of l; nil where TLS passes through.
 func downstreamTLS(l *config.Listener) *corev3.TransportSocket {
-	t := l.TLS
-	if t == nil {
+	if l.TLS == nil {
 		return nil
 	}
+	return tlsSocket(downstreamTLSContext(listenerOwner(l), l.TLS))
+}
+
+// downstreamTLSContext ends TLS as t says. It names the secrets of its owner, so that a change of a certificate is no
+// change of the listener.
+func downstreamTLSContext(owner string, t *config.ListenerTLS) *tlsv3.DownstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:     tlsParameters(t.Min, t.Max),
 		AlpnProtocols: t.ALPN,
 	}
 	for i := range t.Certs {
-		common.TlsCertificateSdsSecretConfigs = append(common.TlsCertificateSdsSecretConfigs, sdsSecret(listenerCertName(l, i)))
+		common.TlsCertificateSdsSecretConfigs = append(common.TlsCertificateSdsSecretConfigs, sdsSecret(certName(owner, i)))
 	}
 	if t.ClientCA.Path != "" {
-		common.ValidationContextType = sdsValidation(clientCAName(l))
+		common.ValidationContextType = sdsValidation(clientCAName(owner))
 	}
-	return tlsSocket(&tlsv3.DownstreamTlsContext{
+	return &tlsv3.DownstreamTlsContext{
 		CommonTlsContext:         common,
 		RequireClientCertificate: wrapperspb.Bool(t.ClientCA.Path != "" && t.Client == config.RequireClient),
-	})
+	}
 }
 
 // handshakeTimeout is nil where there is no handshake.
@@ -60,23 +64,29 @@ func upstreamTLS(cluster string, t *config.BackendTLS) *corev3.TransportSocket {
 	if t == nil {
 		return nil
 	}
+	return tlsSocket(upstreamTLSContext(clusterOwner(cluster), t))
+}
+
+// upstreamTLSContext speaks TLS as t says. It names the secrets of its owner, so that a change of a certificate is no change
+// of the cluster.
+func upstreamTLSContext(owner string, t *config.BackendTLS) *tlsv3.UpstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:     tlsParameters(t.Min, t.Max),
 		AlpnProtocols: t.ALPN,
 	}
 	if t.Cert.Chain.Path != "" {
-		common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{sdsSecret(backendCertName(cluster))}
+		common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{sdsSecret(certName(owner, 0))}
 	}
 	verify := t.Verify == config.VerifyPeer
 	if verify {
-		common.ValidationContextType = sdsValidation(backendCAName(cluster))
+		common.ValidationContextType = sdsValidation(serverCAName(owner))
 	}
-	return tlsSocket(&tlsv3.UpstreamTlsContext{
+	return &tlsv3.UpstreamTlsContext{
 		CommonTlsContext:     common,
 		Sni:                  t.SNI,
 		AutoHostSni:          t.SNI == "",
 		AutoSniSanValidation: verify && len(t.Names) == 0,
-	})
+	}
 }
 
 func tlsSocket(m proto.Message) *corev3.TransportSocket {
