@@ -159,12 +159,14 @@ func (d *decoder) validity(c *x509.Certificate, f File, v *value) {
 	warnFrom := c.NotAfter.Add(-min(soon, c.NotAfter.Sub(c.NotBefore)/3))
 	switch {
 	case now.Before(c.NotBefore):
+		d.disk.goodUntil(c.NotBefore)
 		d.errorf(idExpired, v, "%s is not valid before %s", quotePath(f.Path), moment(c.NotBefore))
 	case now.After(c.NotAfter):
 		d.errorf(idExpired, v, "%s expired on %s", quotePath(f.Path), moment(c.NotAfter))
 	case now.Before(warnFrom):
 		d.disk.goodUntil(warnFrom)
 	default:
+		d.disk.goodUntil(c.NotAfter)
 		d.warnf(idExpired, v, "%s expires on %s", quotePath(f.Path), moment(c.NotAfter))
 	}
 }

@@ -117,7 +117,7 @@ type twofold interface {
 
 // misplaced reports whether it was said that key belongs to the other side.
 func (d *decoder) misplaced(root reflect.Value, key *value) bool {
-	t, ok := root.Addr().Interface().(twofold)
+	t, ok := reflect.TypeAssert[twofold](root.Addr())
 	if !ok {
 		return false
 	}

@@ -74,9 +74,8 @@ func (k *disk) look(path string) *look {
 
 // goodUntil notes that what was read is to be read again at t.
 func (k *disk) goodUntil(t time.Time) {
-	if k.until.IsZero() || t.Before(k.until) {
-		k.until = t
-	}
+	k.until = earlier(k.until, t)
+	k.src.goodUntil(t)
 }
 
 // holds reports whether src sees what e rests on as it was.
@@ -86,7 +85,11 @@ func (e evidence) holds(src *Source) bool {
 			return false
 		}
 	}
-	return e.until.IsZero() || src.at.Before(e.until)
+	if !e.until.IsZero() && !src.at.Before(e.until) {
+		return false
+	}
+	src.goodUntil(e.until)
+	return true
 }
 
 // onEnvoyForm is the long form of a file.

@@ -39,7 +39,7 @@ func newLoader(src *Source, before *memory) *loader {
 }
 
 func (l *loader) load(src *Source, paths []string) (*Config, Diagnostics) {
-	clear(src.used)
+	src.begin()
 	l.read(src, paths)
 	if l.forgotten() {
 		return nil, nil

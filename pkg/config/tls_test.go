@@ -316,6 +316,9 @@ func TestSourceForgets(t *testing.T) {
 	if again := src.Again(); again.Sum() != src.Sum() {
 		t.Error("the sum differs, though nothing has changed")
 	}
+	if again := src.Again(); len(again.Documents()) != 1 {
+		t.Errorf("a look that finds nothing new takes %v for the configuration", again.Documents())
+	}
 	sum := src.Sum()
 	f.issue("api", certs.Leaf{})
 	if src = src.Again(); src.Sum() == sum {
