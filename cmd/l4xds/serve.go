@@ -119,9 +119,8 @@ func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) e
 }
 
 func (f *serveFlags) serve(c *cobra.Command, paths []string) error {
-	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(c.Context())
 	defer stop()
-	context.AfterFunc(ctx, stop) // from then on a second signal ends the process at once
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -133,6 +132,23 @@ func (f *serveFlags) serve(c *cobra.Command, paths []string) error {
 		return err
 	}
 	return d.Run(ctx)
+}
+
+// untilSignal ends the context with the first signal to end. A second one then ends the process at once: the first is
+// no longer waited for before anybody can see that it came.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx, cancel
 }
 
 func (f *serveFlags) logger(w io.Writer) *slog.Logger {

@@ -71,13 +71,19 @@ func (v validation) write(c *cobra.Command, messages config.Diagnostics, compile
 	return err
 }
 
-// summary is "2 listeners, 1 backend, 0 groups".
+// summary is "2 listeners, 1 backend, 0 groups"; tunnels stand there if there are some.
 func summary(c *config.Config) string {
 	names := map[string]bool{}
 	for _, l := range c.Listeners {
-		names[l.Name] = true
+		if l.Exit == nil {
+			names[l.Name] = true
+		}
 	}
-	return counted(len(names), "listener") + ", " + counted(len(c.Backends), "backend") + ", " + counted(len(c.Groups), "group")
+	text := counted(len(names), "listener") + ", " + counted(len(c.Backends), "backend") + ", " + counted(len(c.Groups), "group")
+	if len(c.Tunnels) > 0 {
+		text += ", " + counted(len(c.Tunnels), "tunnel")
+	}
+	return text
 }
 
 func counted(n int, noun string) string {

@@ -15,14 +15,19 @@ import (
 // again, it means the same: a test holds it to that.
 func inForce(c *config.Config) string {
 	w := &yamlWriter{config: c, tcp: tcpBackends(c)}
-	w.section("listeners", len(c.Listeners) > 0)
-	for stanza := range chunks(c.Listeners) {
+	listeners := slices.DeleteFunc(slices.Clone(c.Listeners), func(l *config.Listener) bool { return l.Exit != nil })
+	w.section("listeners", len(listeners) > 0)
+	for stanza := range chunks(listeners) {
 		w.stanza(stanza)
 	}
 	w.section("backends", len(c.Backends) > 0)
 	for _, b := range c.Backends {
 		w.line(1, b.Name, "", b.At)
 		w.backend(2, b)
+	}
+	w.section("tunnels", len(c.Tunnels) > 0)
+	for _, t := range c.Tunnels {
+		w.tunnel(t)
 	}
 	w.section("groups", len(c.Groups) > 0)
 	for _, g := range c.Groups {
@@ -54,7 +59,7 @@ func tcpBackends(c *config.Config) map[*config.Backend]bool {
 	for _, l := range c.Listeners {
 		for _, r := range l.Routes {
 			for _, p := range r.To.Parts {
-				used[p.Backend] = used[p.Backend] || l.Protocol == config.TCP
+				used[p.Backend] = used[p.Backend] || l.Protocol == config.TCP || r.Via != nil
 			}
 		}
 	}
@@ -117,12 +122,13 @@ func needsLongForm(l *config.Listener) bool {
 }
 
 // commonRoute is the route whose `to` stands on the stanza, nil if there is none. The name of a private cluster tells:
-// it is the stanza's for a `to` there, and has the protocol behind it for one in the long form.
+// it is the stanza's for a `to` there, and has the protocol behind it for one in the long form. What goes through a tunnel
+// has none, and stands with its protocol.
 func commonRoute(of []*config.Listener) *config.Route {
 	first := restRoute(of[0])
 	for _, l := range of {
 		switch rest := restRoute(l); {
-		case rest == nil:
+		case rest == nil, rest.Via != nil:
 			first = nil
 		case rest.To.Cluster == l.Name:
 			return rest
@@ -157,6 +163,12 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common *config.Rout
 	if l.TLS != nil {
 		w.line(depth, "tls", listenerTLS(l.TLS), l.TLSAt)
 	}
+	if l.Exit != nil {
+		return // where it goes is said in its own words
+	}
+	if l.Routes[0].Via != nil {
+		w.key(depth, "via", l.Routes[0].Via.Name)
+	}
 	if l.Inspects {
 		w.key(depth, "sni", "")
 	}
@@ -172,6 +184,8 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common *config.Rout
 
 func (w *yamlWriter) target(depth int, key string, r *config.Route) {
 	switch b := r.To.Parts[0].Backend; {
+	case r.Via != nil:
+		w.line(depth, key, strconv.Quote(r.Ask.String()), r.At)
 	case r.To.Split:
 		var weights []string
 		for _, part := range r.To.Parts {
@@ -295,11 +309,7 @@ func accessLog(a *config.AccessLog) string {
 		pairs = append(pairs, "text", strconv.Quote(a.Text))
 	}
 	if len(a.JSON) > 0 {
-		var fields []string
-		for _, f := range a.JSON {
-			fields = append(fields, strconv.Quote(f.Name), strconv.Quote(f.Value))
-		}
-		pairs = append(pairs, "json", flow(fields...))
+		pairs = append(pairs, "json", fields(a.JSON))
 	}
 	return flow(pairs...)
 }

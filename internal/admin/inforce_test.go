@@ -16,6 +16,7 @@ import (
 
 // sameMeaning compares two models without the places and files that they came from.
 var sameMeaning = cmp.Options{
+	cmpopts.EquateComparable(netip.Prefix{}),
 	cmpopts.IgnoreTypes(config.Place{}),
 	cmpopts.IgnoreFields(config.Config{}, "Hash", "Files"),
 	cmpopts.IgnoreUnexported(config.Config{}),
@@ -40,6 +41,11 @@ listeners:
     access_log: {file: /tmp/"x", json: {b: "%B%", a: 'it''s'}}
     nodes: [inner, {id: "x-*", zone: z, metadata: {k: "true"}}]
   text: {udp: 10, to: dns, access_log: {file: stdout, text: "%B%\n"}, nodes: inner}
+  carried: {tcp: 11, udp: 11, to: "[2001:db8::1]:11", via: far}
+  carried2: {tcp: {address: 12, via: far}, udp: 12, to: 10.0.0.1:12}
+tunnels:
+  far: {proxy: web, http: 2, retry: none, buffer: none, ping: none}
+  open: {exit: {tcp: 13, targets: any}}
 backends:
   web: {endpoints: [10.0.0.1:1, host.example.com:2], balance: maglev, check: {tcp: 5s, fall: 9}, timeouts: {connect: 250ms}}
   blue: {endpoints: ["[2001:db8::1]:1"]}

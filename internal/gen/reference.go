@@ -46,6 +46,11 @@ var titles = map[string]section{
 	"listener_tls": {title: "TLS of a listener", intro: "`tls: api.crt` is `tls: {cert: api.crt}`. Every path is relative to the file that names it; l4xds reads and watches the files, and sends what is new in them to the Envoys, whose listeners and connections stay. In place of a path `{on_envoy: /path}` names a file beside the Envoy."},
 	"backend_tls":  {title: "TLS of a backend", intro: "`tls: ca.crt` is `tls: {ca: ca.crt}`, and `tls: system` takes the authorities that the Envoy's machine trusts. What holds for the files of a listener's holds here."},
 	"access_log":   {title: "Access log", intro: "`access_log: stdout` is `access_log: {file: stdout}`."},
+	"tunnel":       {title: "Tunnel", intro: "An entry of `tunnels`: a hop that carries listeners inside HTTP, one stream for each connection or session. The keys of a backend on it are for the way to its `proxy`; where that is a backend's name they are an error that points to the backend. See [tunnels](tunnels.md) for what works over which version of HTTP."},
+	"exit":         {title: "Exit", intro: "The far end of a tunnel, a listener that speaks HTTP/1.1 and HTTP/2. It resolves the names that it is asked for, goes to `targets` alone, and answers everything else with 404. The statistics are those of the http_connection_manager, with the tunnel's name as prefix."},
+	"retry":        {title: "Retry", intro: "`retry: 5` is `retry: {attempts: 5}`; `retry: none` is one attempt."},
+	"buffer":       {title: "Buffer", intro: "`buffer: 64` is `buffer: {datagrams: 64}`; `buffer: none` holds nothing."},
+	"ping":         {title: "Ping", intro: "`ping: 5s` is `ping: {interval: 5s}`; `ping: none` turns it off."},
 	"group":        {title: "Group", intro: "An entry of `groups`, or what stands in place of its name in `nodes`. All of its conditions must fit, and there is one at least."},
 }
 

@@ -9,10 +9,13 @@ package config
 // Config is everything one set of files says: checked, with every default filled in and every name resolved to a
 // pointer. It is never changed after [Load] returned it, so it may be shared between goroutines.
 type Config struct {
-	// Listeners are sorted by name; a stanza with both tcp and udp stands here twice, TCP first.
+	// Listeners are sorted by name; a stanza with both tcp and udp stands here twice, TCP first. The exit of a tunnel is
+	// one, too, and bears the tunnel's name; it stands behind a stanza of the same name.
 	Listeners []*Listener
 	// Backends are those of `backends:`, sorted by name. Private ones (inline in a `to`) hang on their targets.
 	Backends []*Backend
+	// Tunnels are those of `tunnels:`, sorted by name. Their exits stand among the listeners.
+	Tunnels []*Tunnel
 	// Groups are those of `groups:`, sorted by name.
 	Groups []*Group
 	// Hash identifies the content of all files together: equal bytes, equal hash, on every machine.

@@ -62,8 +62,11 @@ func complete(t *testing.T, c *Config) {
 	t.Helper()
 	clusters := map[string]*Backend{}
 	for _, l := range c.Listeners {
-		if len(l.Binds) == 0 || len(l.Routes) == 0 || l.Protocol == UDP && (len(l.Routes) != 1 || l.Timeouts.Idle == 0 || l.Keepalive != nil) {
+		if len(l.Binds) == 0 || len(l.Routes) == 0 && l.Exit == nil || l.Exit != nil && len(l.Routes) > 1 || l.Protocol == UDP && (len(l.Routes) != 1 || l.Timeouts.Idle == 0 || l.Keepalive != nil) {
 			t.Errorf("listener %+v is not complete", l)
+		}
+		if l.Exit != nil && (len(l.Exit.Targets) == 0 || l.Exit.Tunnel == nil) {
+			t.Errorf("exit %+v of %s is not complete", l.Exit, l.Name)
 		}
 		for _, b := range l.Binds {
 			if (b.Path == "") != b.Address.IsValid() || b.Path == "" && (b.Port < 1 || b.Last < b.Port) {
@@ -73,6 +76,9 @@ func complete(t *testing.T, c *Config) {
 		for _, r := range l.Routes {
 			if l.Inspects == (r.SNI == "") && len(l.Routes) == 1 || r.Name != r.SNI {
 				t.Errorf("route %+v of %s does not fit", r, l.Name)
+			}
+			if l.Exit == nil && r.Via != nil && (r.Ask.Host == "" || r.Ask.Port == 0 || r.To.Cluster != r.Via.Name) {
+				t.Errorf("route %+v of %s asks for nothing", r, l.Name)
 			}
 			completeTarget(t, l, r.To, clusters)
 		}

@@ -54,6 +54,10 @@ const (
 	idUnequalSplit id = "L4X0405"
 	idExclusive    id = "L4X0406"
 
+	idUnknownTunnel id = "L4X0207"
+
+	idTunnel id = "L4X0701"
+
 	idEmptyGroup   id = "L4X0501"
 	idMatchesNoOne id = "L4X0502"
 
@@ -113,6 +117,7 @@ var Messages = []Message{
 	{string(idUnknownGroup), "No group has this name."},
 	{string(idUnused), "A warning: nothing refers to this backend or group."},
 	{string(idClusterTwice), "A listener with a backend of its own, or a split, makes a cluster named after it; a backend, or another one, has that name."},
+	{string(idUnknownTunnel), "No tunnel has this name."},
 	{string(idDuration), "Not a duration. Durations have units: `30s`, `1h30m`, `250ms`. Off is `none`."},
 	{string(idNumber), "Not a whole number in plain digits."},
 	{string(idWord), "Not one of the words that may stand here."},
@@ -134,4 +139,5 @@ var Messages = []Message{
 	{string(idNoName), "TLS to endpoints without host names: nothing tells whose certificate they should show."},
 	{string(idOnEnvoy), "Certificate and key lie on different machines."},
 	{string(idTLSVersions), "`min` is above `max`: Envoy would take it, and refuse every client."},
+	{string(idTunnel), "A tunnel that cannot be: an end is missing, or it cannot carry what is to go through it."},
 }

@@ -21,6 +21,8 @@ type origin struct {
 	// uses are the protocols that share the target, cluster the name of its cluster if it is private.
 	uses    protocols
 	cluster string
+	// tunnel is the one through which all of it goes; nil where there is none.
+	tunnel *tunnel
 }
 
 // origin tells whether the target of one protocol is that of the stanza, or stands in the protocol's long form. In the
@@ -44,7 +46,12 @@ func (r *reading) origin(p Protocol) origin {
 }
 
 // target makes what a route goes to; cluster is its name unless it is one backend by name.
-func (r *reading) target(into *Target, t target, o origin, cluster string) {
+func (r *reading) target(route *Route, t target, o origin, cluster string) {
+	if o.tunnel != nil {
+		r.through(route, o.tunnel, t, o.protocol)
+		return
+	}
+	into := &route.To
 	into.Split, into.Cluster = t.split, cluster
 	if t.inline != nil {
 		b := r.private(t, o, cluster)
@@ -119,11 +126,11 @@ func (l *loader) claim(cluster string, at *value) {
 }
 
 // unknownBackend says that no backend has this name.
-func (r *reading) unknownBackend(name *value) {
-	if r.names["backends."+name.text] != nil {
+func (l *loader) unknownBackend(name *value) {
+	if l.names["backends."+name.text] != nil {
 		return // it is there, but has no value, which was said
 	}
-	r.unknownName(idUnknownBackend, "backends", name)
+	l.unknownName(idUnknownBackend, "backends", name)
 }
 
 // checkPrivate says which keys of a backend stand on a listener none of whose targets is inline.
@@ -137,7 +144,7 @@ func (r *reading) checkPrivate(o origin, rows []row) {
 			names = append(names, quote(s.name.text))
 		}
 	}
-	if o.private == nil || len(names) == 0 {
+	if o.private == nil || len(names) == 0 || o.tunnel != nil {
 		return
 	}
 	r.eachPrivate(o.private, func(p pair) {
@@ -145,8 +152,17 @@ func (r *reading) checkPrivate(o origin, rows []row) {
 	})
 }
 
+// checkCarried says which keys of a backend stand on a listener that goes through a tunnel.
+func (r *reading) checkCarried(o origin, via *value) {
+	if o.private != nil {
+		r.eachPrivate(o.private, func(p pair) {
+			r.errorf(idBackendKey, p.key, "is a key of the backend, which is the far end's here; for the way there write it on tunnel %s", quote(via.text))
+		})
+	}
+}
+
 // eachPrivate runs f for the keys of v, and for those inside of tables in their place.
-func (r *reading) eachPrivate(v *value, f func(pair)) {
+func (l *loader) eachPrivate(v *value, f func(pair)) {
 	s := shapeOf(backendType)
 	for _, p := range v.pairs {
 		if k := s.index[p.key.text]; k.table != nil {

@@ -30,8 +30,10 @@ type Listener struct {
 	// Inspects is whether the TLS client hello is read before a route is chosen (an `sni:` table is there).
 	Inspects bool
 	// Routes say where connections go: one per row of `sni:`, sorted by host, then the one for everything else, if any.
-	// UDP has exactly one, TCP at least one.
+	// UDP has exactly one, TCP at least one, an exit one at most.
 	Routes []*Route
+	// Exit is set for the far end of a tunnel, nil for all others.
+	Exit *Exit
 
 	// Timeouts are how long things may take.
 	// Envoy: what its keys become.
@@ -92,6 +94,10 @@ type Route struct {
 	SNI string
 	// To is where the connections go.
 	To Target
+	// Via is the tunnel that carries them there; To then is its far ends. Nil: straight.
+	Via *Tunnel
+	// Ask is what the far end is asked for; zero without Via.
+	Ask Ask
 }
 
 // ListenerTimeouts end connections and sessions on which nothing happens.

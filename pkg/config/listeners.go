@@ -1,6 +1,8 @@
 package config
 
 import (
+	"io/fs"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -115,7 +117,7 @@ func (r *reading) listener(protocol Protocol) *Listener {
 
 	made := &form.Listener
 	made.Name, made.At, made.Protocol = r.key.text, r.place(r.path, r.key), protocol
-	made.Binds = r.binds(&form, protocol, written)
+	made.Binds = r.binds(form.Address, form.Bind.Addr, form.Mode.FileMode, protocol, written)
 	var unknown bool
 	if made.Audience, unknown = r.audience(form.Nodes); unknown {
 		r.unclear[made] = true
@@ -134,20 +136,20 @@ func (r *reading) listener(protocol Protocol) *Listener {
 	return made
 }
 
-// binds are the addresses of one protocol.
-func (r *reading) binds(form *protocolForm, protocol Protocol, written *value) []Bind {
-	binds := make([]Bind, 0, len(form.Address))
+// binds are the addresses of one protocol. bind is where a port without an address listens, mode that of a unix socket.
+func (r *reading) binds(list addresses, bind netip.Addr, mode fs.FileMode, protocol Protocol, written *value) []Bind {
+	binds := make([]Bind, 0, len(list))
 	bare, unix := 0, 0
-	for _, b := range form.Address {
+	for _, b := range list {
 		b.At = r.place(r.path, b.value)
 		switch {
 		case b.Path != "" && protocol == UDP:
 			r.errorf(idUnix, b.value, "%s is for TCP; UDP needs a port", quote("unix:"+b.Path))
 		case b.Path != "":
-			b.Mode = form.Mode.FileMode
+			b.Mode = mode
 			unix++
 		case !b.Address.IsValid():
-			b.Address = form.Bind.Addr
+			b.Address = bind
 			bare++
 		}
 		binds = append(binds, b.Bind)
@@ -189,6 +191,12 @@ func (r *reading) audience(a audience) (s Selector, unknown bool) {
 // routes sets those of made: one for each row of sni, and one for the rest.
 func (r *reading) routes(made *Listener, form *protocolForm) {
 	o := r.origin(made.Protocol)
+	if form.Via.value != nil {
+		r.checkCarried(o, form.Via.value)
+		if o.tunnel = r.via(form.Via.value); o.tunnel == nil {
+			return
+		}
+	}
 	hosts := map[string]*value{}
 	for _, row := range form.SNI {
 		host, err := parseSNI(row.host.text)
@@ -201,13 +209,13 @@ func (r *reading) routes(made *Listener, form *protocolForm) {
 		hosts[host] = row.host
 		route := &Route{Name: host, SNI: host, At: r.place(r.path, row.host)}
 		made.Routes = append(made.Routes, route)
-		r.target(&route.To, row.to, o, r.key.text+"/"+route.Name)
+		r.target(route, row.to, o, r.key.text+"/"+route.Name)
 	}
 	slices.SortFunc(made.Routes, func(a, b *Route) int { return strings.Compare(a.SNI, b.SNI) })
 	if form.To.value != nil {
 		route := &Route{At: r.place(r.path, form.To.value)}
 		made.Routes = append(made.Routes, route)
-		r.target(&route.To, form.To, o, o.cluster)
+		r.target(route, form.To, o, o.cluster)
 	}
 	r.checkPrivate(o, append([]row{{to: form.To}}, form.SNI...))
 }

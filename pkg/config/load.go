@@ -31,6 +31,7 @@ func newLoader(src *Source, before *memory) *loader {
 		bases:    map[string]Position{},
 		groups:   map[string]*group{},
 		backends: map[string]*backend{},
+		tunnels:  map[string]*tunnel{},
 		clusters: map[string]*value{},
 		binds:    map[*Bind]*value{},
 		unclear:  map[*Listener]bool{},
@@ -77,6 +78,7 @@ type loader struct {
 	bases    map[string]Position
 	groups   map[string]*group
 	backends map[string]*backend
+	tunnels  map[string]*tunnel
 	// clusters are the targets that have a cluster of their own, by its name.
 	clusters map[string]*value
 	// binds are where the addresses of the listeners stand.
@@ -118,12 +120,22 @@ func (l *loader) config() *Config {
 	for _, p := range l.stanzas("backends") {
 		l.backends[p.key.text] = newBackend(p)
 	}
+	for _, p := range l.stanzas("tunnels") {
+		t := l.known(l.tunnel(p))
+		l.tunnels[t.Name] = t
+		c.Tunnels = append(c.Tunnels, t.Tunnel)
+	}
 	for _, p := range l.stanzas("listeners") {
 		c.Listeners = append(c.Listeners, l.stanza(p)...)
 	}
+	exits := l.exits(c.Tunnels)
 	for _, name := range slices.Sorted(maps.Keys(l.backends)) {
 		c.Backends = append(c.Backends, l.backend(l.backends[name]))
 	}
+	for _, e := range exits {
+		c.Listeners = append(c.Listeners, l.bound(e))
+	}
+	slices.SortStableFunc(c.Listeners, func(a, b *Listener) int { return cmp.Compare(a.Name, b.Name) })
 	l.checkTargets()
 	l.checkPorts(c.Listeners)
 	l.checkUnused()

@@ -1,16 +1,22 @@
 package config
 
-import "slices"
+import (
+	"reflect"
+	"slices"
+)
 
 // memory is what the next Load can take over: the stanzas of a Config by their text.
 //
-// A stanza means what its text says, under what `groups:` and `defaults:` say; backends are joined to it by name. So
-// the same text under the same common means the same listeners, but for the backends, which are looked up again.
+// A stanza means what its text says, under what `groups:`, `defaults:` and `tunnels:` say; backends are joined to it by
+// name. So the same text under the same common means the same listeners, but for the backends and tunnels, which are
+// looked up again.
 type memory struct {
-	// common is the text of all that concerns every stanza.
+	// common is the text of all that is not divided: it may concern every stanza.
 	common string
 	// stanzas are keyed by their section and their text.
 	stanzas map[string]map[string]*memo
+	// tunnels are keyed by name.
+	tunnels map[string]*Tunnel
 }
 
 // memo is what one stanza was read to mean. It is never changed, and shared by one Config and the next.
@@ -39,7 +45,7 @@ func (l *loader) pieces(doc *document) *value {
 	if sections != nil {
 		if root := parsePieces(doc, sections); root != nil {
 			for _, c := range sections {
-				if c.name == "groups" || c.name == "defaults" {
+				if !divided(c.name) {
 					l.common.Write(c.text)
 				}
 			}
@@ -125,11 +131,15 @@ func (l *loader) relink(p pair, known *Listener) *Listener {
 			l.unsure = true
 			return known
 		}
-		if linkedRoute := route.link(backends); linkedRoute != route {
+		now := route.link(backends)
+		if route.Via != nil {
+			now = route.carry(l.tunnels[route.Via.Name].Tunnel)
+		}
+		if now != route {
 			if made == known {
 				made = known.clone()
 			}
-			made.Routes[i] = linkedRoute
+			made.Routes[i] = now
 		}
 		if route.To.Split {
 			l.targets = append(l.targets, &linked{&made.Routes[i].To, p.key, known.Protocol, backends})
@@ -141,6 +151,13 @@ func (l *loader) relink(p pair, known *Listener) *Listener {
 // use notes that a route of a listener that is known goes to the backends that it names. It returns one for each part,
 // nil for what stands inline, and reports whether all of them are there.
 func (l *loader) use(p pair, known *Listener, route *Route) ([]*backend, bool) {
+	if route.Via != nil {
+		t := l.tunnels[route.Via.Name]
+		if t != nil {
+			t.use(known.Protocol, route.Ask, p.key)
+		}
+		return nil, t != nil
+	}
 	backends := make([]*backend, len(route.To.Parts))
 	for i, part := range route.To.Parts {
 		if part.Backend.Name == "" {
@@ -173,6 +190,27 @@ func (r *Route) link(backends []*backend) *Route {
 	return made
 }
 
+// carry is r through t, itself if it goes there already.
+func (r *Route) carry(t *Tunnel) *Route {
+	if r.Via == t {
+		return r
+	}
+	made := *r
+	made.Via, made.To = t, t.target()
+	return &made
+}
+
+// known is t with the tunnel of the former Load if that is the same, so that the listeners that go through it are.
+func (l *loader) known(t *tunnel) *tunnel {
+	if l.before == nil {
+		return t
+	}
+	if former := l.before.tunnels[t.Name]; former != nil && reflect.DeepEqual(former, t.Tunnel) {
+		t.Tunnel = former
+	}
+	return t
+}
+
 // clone is l with a list of routes of its own.
 func (l *Listener) clone() *Listener {
 	made := *l
@@ -188,5 +226,9 @@ func (l *loader) forgotten() bool {
 
 // memory is what the next Load can take over.
 func (l *loader) memory() *memory {
-	return &memory{common: l.common.String(), stanzas: l.kept}
+	tunnels := make(map[string]*Tunnel, len(l.tunnels))
+	for name, t := range l.tunnels {
+		tunnels[name] = t.Tunnel
+	}
+	return &memory{common: l.common.String(), stanzas: l.kept, tunnels: tunnels}
 }

@@ -90,6 +90,11 @@ var specNames = map[reflect.Type]string{
 	reflect.TypeFor[Backend]():      "backend",
 	reflect.TypeFor[Check]():        "check",
 	reflect.TypeFor[Keepalive]():    "keepalive",
+	reflect.TypeFor[tunnelForm]():   "tunnel",
+	reflect.TypeFor[exitForm]():     "exit",
+	reflect.TypeFor[Retry]():        "retry",
+	reflect.TypeFor[Buffer]():       "buffer",
+	reflect.TypeFor[Ping]():         "ping",
 	reflect.TypeFor[ListenerTLS]():  "listener_tls",
 	reflect.TypeFor[BackendTLS]():   "backend_tls",
 }
@@ -98,6 +103,9 @@ var specNames = map[reflect.Type]string{
 func specOf(t reflect.Type) *Spec {
 	s := shapeOf(t).spec()
 	s.Name = specNames[t]
+	if t == reflect.TypeFor[tunnelForm]() {
+		s.Needs = [][]Need{{{Key: "proxy"}, {Key: "exit"}}}
+	}
 	if t == reflect.TypeFor[stanza]() {
 		s.Needs = [][]Need{
 			{{Key: "tcp"}, {Key: "udp"}},
@@ -289,7 +297,26 @@ func (*target) spec() *Spec {
 	list := &Spec{Kind: ListKind, Items: (*Endpoint)(nil).spec(), Say: "a list of endpoints, see [Endpoint](#endpoint)"}
 	shares := namesOf(&Spec{Kind: NumberKind, Min: 0, Max: 1000000, Say: "a weight, 0..1000000"})
 	shares.Say, shares.NotEmpty = "names of backends with weights, 0..1000000", true
-	return &Spec{AnyOf: []*Spec{addressSpec(), list, nameSpec("the name of a backend"), shares, specOf(backendType)}}
+	return &Spec{AnyOf: []*Spec{
+		addressSpec(), list, nameSpec("the name of a backend"), shares, specOf(backendType), askSpec(),
+	}}
+}
+
+// askSpec is a target with operators, for a tunnel.
+func askSpec() *Spec {
+	const (
+		literal  = `[A-Za-z0-9._-]*`
+		operator = `%[A-Z0-9_]+(\([^)]*\))?(:[0-9]+)?%`
+	)
+	return &Spec{
+		Kind: TextKind, Say: "with `via`, `host:port` with Envoy's operators in the host",
+		Pattern: `^` + literal + `(` + operator + literal + `)+:` + portPattern + `$`,
+	}
+}
+
+func (*proxies) spec() *Spec {
+	list := &Spec{Kind: ListKind, Items: (*Endpoint)(nil).spec(), Say: "a list of endpoints, see [Endpoint](#endpoint)"}
+	return &Spec{AnyOf: []*Spec{addressSpec(), list, nameSpec("the name of a backend"), specOf(backendType)}}
 }
 
 func nameSpec(say string) *Spec {
@@ -309,6 +336,30 @@ func (*Term) spec() *Spec {
 	s := specOf(reflect.TypeFor[Term]())
 	s.NotEmpty = true
 	return s
+}
+
+func (*exit) spec() *Spec { return specOf(reflect.TypeFor[exitForm]()) }
+
+func (*tunnelName) spec() *Spec { return nameSpec("the name of a tunnel") }
+
+func (*proxyHost) spec() *Spec {
+	return &Spec{Kind: TextKind, Pattern: `^(` + v4Pattern + `|` + aHost + `)(:` + portPattern + `)?$`, Say: "`host` or `host:port`"}
+}
+
+func (*targets) spec() *Spec {
+	return listOf(&Spec{
+		Kind: TextKind,
+		Pattern: `^(any|(` + v4Pattern + `|\*|\[` + v6Pattern + `\]|(\*\.)?` + aHost + `):` + portsPattern +
+			`|` + v4Pattern + `/([0-9]|[12][0-9]|3[0-2])(:` + portsPattern + `)?)$`,
+		Say: "`host:port`, `\"*.domain:port\"`, `\"*:port\"`, a network, `network:port`, a range `first-last` in place of the port, or `any`",
+	})
+}
+
+func (*Headers) spec() *Spec {
+	return &Spec{
+		Kind: MapKind, Say: "a map of names and texts with operators", NotEmpty: true,
+		NamePattern: "^[A-Za-z0-9!#$&'*+.^_`|~-]+$", NotPattern: "^[Hh][Oo][Ss][Tt]$", Values: (*Fields)(nil).spec().Values,
+	}
 }
 
 func (TLSVersion) spec() *Spec {

@@ -22,6 +22,9 @@ type file struct {
 	// Backends are the sets of endpoints that are shared by name, or need more than a list of addresses.
 	// Envoy: envoy.config.cluster.v3.Cluster
 	Backends map[string]Backend `yaml:"backends"`
+	// Tunnels are hops that carry listeners inside HTTP.
+	// Envoy: the clusters of the far ends, and what listeners ask them for
+	Tunnels map[string]tunnelForm `yaml:"tunnels"`
 	// Groups are sets of Envoys by name, for `nodes`.
 	// Envoy: nothing; l4xds decides by them what an Envoy is given.
 	Groups map[string]Term `yaml:"groups"`
@@ -78,6 +81,11 @@ type listenerKeys struct {
 	// Everything else, clear text included, goes where `to` beside it says, and is refused without.
 	// Envoy: envoy.config.listener.v3.FilterChainMatch.server_names, with the tls_inspector listener filter
 	SNI sniTable `yaml:"sni" only:"tcp"`
+	// Via is the tunnel that carries it: `to`, and every row of `sni`, is then one HOST:PORT that the far end is asked for,
+	// and that it resolves. The host may hold Envoy's operators, such as `%REQUESTED_SERVER_NAME%`.
+	// Default: none, straight to where `to` says.
+	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.tunneling_config, and the same of udp_proxy
+	Via tunnelName `yaml:"via"`
 	// Nodes are the Envoys that are given this listener: a group, a list of groups (any of them), or what a group holds.
 	// Default: all.
 	// Envoy: nothing; l4xds decides by it what an Envoy is given.

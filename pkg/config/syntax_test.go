@@ -87,7 +87,7 @@ var slips = []struct{ text, want string }{
 	{"version: 1\n", "error: no listeners; to have none on purpose write listeners: {} [L4X0004]"},
 	{"listeners:\n", "1:1: error: listeners: has no value; write {} for none [L4X0014]"},
 	{"listeners: []\n", "1:12: error: listeners: a list where a map by name belongs [L4X0009]"},
-	{"[]\n", "1:1: error: a list where a map belongs; its keys: version, listeners, backends, groups, defaults [L4X0009]"},
+	{"[]\n", "1:1: error: a list where a map belongs; its keys: version, listeners, backends, tunnels, groups, defaults [L4X0009]"},
 	{"a\n", "1:1: error: \"a\" where a map belongs"},
 }
 

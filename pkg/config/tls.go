@@ -28,7 +28,7 @@ type ListenerTLS struct {
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.match_typed_subject_alt_names
 	Names []string `yaml:"names" pattern:"^((\\*\\.)?[^ *]+|[a-z][a-z0-9+.-]*://[^ *]+\\*?)$" hint:"a name; a * stands for the labels in front of a host name, or for the end of a URI"`
 	// ALPN are the application protocols that are offered, the preferred one first.
-	// Default: none.
+	// Default: none; on an exit h2 and http/1.1.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.alpn_protocols
 	ALPN []string `yaml:"alpn" pattern:"^.{1,255}$" hint:"the name of a protocol, such as h2"`
 	// Min is the lowest version of TLS.
@@ -70,7 +70,7 @@ type BackendTLS struct {
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsCertificate.private_key
 	Key File `yaml:"key" with:"cert"`
 	// ALPN are the application protocols that are asked for.
-	// Default: none.
+	// Default: none; on a tunnel that of its `http`.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.alpn_protocols
 	ALPN []string `yaml:"alpn" pattern:"^.{1,255}$" hint:"the name of a protocol, such as h2"`
 	// Min is the lowest version of TLS.

@@ -14,7 +14,7 @@ import (
 // goes on without. Until then Envoy holds back the acknowledgement of every cluster.
 const fetchTimeoutSeconds = 5
 
-// cluster is the Envoy cluster of one backend, or of a split. TCP and UDP listeners share it: Envoy goes by the listener,
+// cluster is the Envoy cluster of one backend, of the far ends of a tunnel, or of a split. TCP and UDP listeners share it: Envoy goes by the listener,
 // not by the protocol of an endpoint's address.
 func cluster(p *clusterPlan) *clusterv3.Cluster {
 	b := p.backend()
@@ -27,9 +27,10 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		CommonLbConfig:                neverPanic(),
 		HealthChecks:                  healthChecks(b.Check),
 		IgnoreHealthOnHostRemoval:     true, // else a removed endpoint is used until it fails its check
-		CircuitBreakers:               noBreakers(),
+		CircuitBreakers:               breakers(p.tunnel),
 		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive),
-		TransportSocket:               upstreamTLS(p.name, b.TLS),
+		TypedExtensionProtocolOptions: httpOptions(p.tunnel),
+		TransportSocket:               upstreamTLS(p.name, b.TLS, p.tunnel),
 	}
 	if p.usesDNS() {
 		c.ClusterDiscoveryType = dnsCluster()

@@ -22,6 +22,7 @@ var withoutEffect = map[string]string{
 	"Backend.At":           "as above",
 	"Backend.EndpointsAt":  "as above",
 	"Endpoint.At":          "as above",
+	"Tunnel.At":            "as above",
 	"Listener.TLSAt":       "as above",
 	"Backend.TLSAt":        "as above",
 	"Certificate.NotAfter": "it is for the metrics",
@@ -30,7 +31,7 @@ var withoutEffect = map[string]string{
 }
 
 // maxTries is how often a field is changed before it counts as one without effect.
-const maxTries = 30
+const maxTries = 300
 
 // TestEveryFieldHasAnEffect changes each field of the model, wherever the examples have it, and wants some resource to
 // change at least once: a field that nothing reads would be accepted and ignored.
@@ -116,6 +117,10 @@ func otherValue(v reflect.Value) reflect.Value {
 		return reflect.ValueOf(x + config.Duration(time.Second))
 	case config.Balance:
 		return reflect.ValueOf(map[bool]config.Balance{true: config.Random, false: config.Maglev}[x == config.Maglev])
+	case config.Propagated:
+		return reflect.ValueOf(map[bool]config.Propagated{true: config.PropagateTrailers, false: config.PropagateHeaders}[x == config.PropagateHeaders])
+	case config.Method:
+		return reflect.ValueOf(map[bool]config.Method{true: config.Connect, false: config.Post}[x == config.Post])
 	case config.Protocol:
 		return reflect.ValueOf(map[bool]config.Protocol{true: config.UDP, false: config.TCP}[x == config.TCP])
 	case netip.Addr:
@@ -130,6 +135,20 @@ func otherValue(v reflect.Value) reflect.Value {
 		return reflect.Value{}
 	case map[string]string:
 		return reflect.ValueOf(map[string]string{"other": "value"})
+	case *config.Tunnel:
+		if x == nil {
+			return reflect.Value{}
+		}
+		other := *x
+		other.Method = otherValue(reflect.ValueOf(x.Method)).Interface().(config.Method)
+		return reflect.ValueOf(&other)
+	case *config.Exit:
+		if x == nil {
+			return reflect.Value{}
+		}
+		other := *x
+		other.Targets = []config.Allowed{{Host: "other.example", Port: 1, Last: 1}}
+		return reflect.ValueOf(&other)
 	case *config.Backend:
 		return reflect.ValueOf(&config.Backend{Name: "other", Balance: config.Random})
 	}

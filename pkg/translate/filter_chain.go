@@ -8,9 +8,12 @@ import (
 // anyTLS is the row of an `sni:` table for the TLS clients that no other row took, also those without a name.
 const anyTLS = "*"
 
-// filterChains is one chain for each route. On a listener that inspects, the route for everything else is its default
+// filterChains is one chain for each route, and one for an exit. On a listener that inspects, the route for everything else is its default
 // chain instead.
 func filterChains(s *stanzaPlan) []*listenerv3.FilterChain {
+	if s.stanza.Exit != nil {
+		return []*listenerv3.FilterChain{exitFilterChain(s)}
+	}
 	var chains []*listenerv3.FilterChain
 	for _, r := range s.routes {
 		if !s.isDefault(r) {

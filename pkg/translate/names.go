@@ -23,11 +23,21 @@ const (
 	tlsInspectorName = "envoy.filters.listener.tls_inspector"
 	tcpProxyName     = "envoy.filters.network.tcp_proxy"
 	udpProxyName     = "envoy.filters.udp_listener.udp_proxy"
-	dnsClusterName   = "envoy.cluster.dns"
-	fileLogName      = "envoy.access_loggers.file"
-	stdoutLogName    = "envoy.access_loggers.stdout"
-	stderrLogName    = "envoy.access_loggers.stderr"
-	tlsSocketName    = "envoy.transport_sockets.tls"
+	capsuleName      = "envoy.filters.udp.session.http_capsule"
+
+	httpConnectionName = "envoy.filters.network.http_connection_manager"
+	forwardFilterName  = "envoy.filters.http.dynamic_forward_proxy"
+	routerName         = "envoy.filters.http.router"
+	forwardClusterName = "envoy.clusters.dynamic_forward_proxy"
+
+	// httpOptionsName is a key, and cannot be chosen.
+	httpOptionsName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+	dnsClusterName = "envoy.cluster.dns"
+	fileLogName    = "envoy.access_loggers.file"
+	stdoutLogName  = "envoy.access_loggers.stdout"
+	stderrLogName  = "envoy.access_loggers.stderr"
+	tlsSocketName  = "envoy.transport_sockets.tls"
 
 	roundRobinName   = "envoy.load_balancing_policies.round_robin"
 	leastRequestName = "envoy.load_balancing_policies.least_request"
@@ -59,7 +69,7 @@ func chainName(l *config.Listener, r *config.Route) string {
 // "backends.web/ca", "backends.web/cert". In front of the slash is their owner: a stanza, or for a backend inline in a
 // listener "backends." and the name of its cluster.
 
-func listenerOwner(l *config.Listener) string { return "listeners." + l.Name }
+func listenerOwner(l *config.Listener) string { return l.At.Stanza }
 
 func clusterOwner(cluster string) string { return "backends." + cluster }
 

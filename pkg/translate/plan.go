@@ -17,10 +17,11 @@ type plan struct {
 	clusters map[string]*clusterPlan
 }
 
-// stanzaKey names a stanza of `listeners:` for one of its protocols.
+// stanzaKey names a stanza of `listeners:` for one of its protocols, or the exit of a tunnel.
 type stanzaKey struct {
 	protocol config.Protocol
 	name     string
+	exit     bool
 }
 
 // stanzaPlan is the Envoy listeners of one stanza and protocol: one for each bound address.
@@ -52,6 +53,10 @@ type clusterPlan struct {
 	// split is whether each part is a locality with a weight; else there is one part, of weight 1.
 	split bool
 	parts []config.Part
+	// tunnel is set for the far ends of a tunnel. exit is the place of an exit, for the cluster that goes where its
+	// requests ask; it has no parts.
+	tunnel *config.Tunnel
+	exit   *config.Place
 
 	resources []*Resource
 }
@@ -63,7 +68,7 @@ func newPlan(c *config.Config, before plan) (plan, error) {
 		clusters: make(map[string]*clusterPlan, len(c.Listeners)),
 	}
 	for _, l := range c.Listeners {
-		key := stanzaKey{l.Protocol, l.Name}
+		key := stanzaKey{l.Protocol, l.Name, l.Exit != nil}
 		s := before.stanzas[key]
 		if s == nil || s.stanza != l {
 			s = newStanzaPlan(l)
@@ -81,15 +86,23 @@ func newPlan(c *config.Config, before plan) (plan, error) {
 
 func newStanzaPlan(l *config.Listener) *stanzaPlan {
 	s := &stanzaPlan{stanza: l}
+	if l.Exit != nil && len(l.Routes) == 0 {
+		s.clusters = []*clusterPlan{{name: l.Exit.Cluster, exit: &l.At}}
+	}
 	for _, r := range l.Routes {
-		s.clusters = append(s.clusters, clustersOf(&r.To)...)
+		s.clusters = append(s.clusters, clustersOf(r)...)
 		s.routes = append(s.routes, routePlan{name: chainName(l, r), route: r, clusters: weights(&r.To)})
 	}
 	return s
 }
 
-// clustersOf is the clusters that a target needs.
-func clustersOf(t *config.Target) []*clusterPlan {
+// clustersOf is the clusters that a route needs.
+func clustersOf(r *config.Route) []*clusterPlan {
+	t := &r.To
+	if r.Via != nil {
+		far := []config.Part{{Backend: r.Via.Proxy, Weight: 1, At: r.Via.At}}
+		return []*clusterPlan{{name: t.Cluster, parts: far, tunnel: r.Via}}
+	}
 	switch t.Form() {
 	case config.Localities, config.DNSLocalities:
 		return []*clusterPlan{{name: t.Cluster, split: true, parts: t.Parts}}
@@ -141,7 +154,7 @@ func (p plan) addClusters(clusters []*clusterPlan) error {
 
 // equal reports whether the same cluster is made from c and o.
 func (c *clusterPlan) equal(o *clusterPlan) bool {
-	return c.split == o.split && slices.EqualFunc(c.parts, o.parts, func(a, b config.Part) bool {
+	return c.split == o.split && reflect.DeepEqual(c.tunnel, o.tunnel) && reflect.DeepEqual(c.exit, o.exit) && slices.EqualFunc(c.parts, o.parts, func(a, b config.Part) bool {
 		return a == b || reflect.DeepEqual(a, b)
 	})
 }
@@ -160,13 +173,11 @@ func (r routePlan) equal(o routePlan) bool {
 	return r.name == o.name && slices.Equal(r.clusters, o.clusters) && reflect.DeepEqual(a, b)
 }
 
-// refs are the clusters that the routes of s name, each once, sorted.
+// refs are the clusters that s names, each once, sorted.
 func (s *stanzaPlan) refs() []Ref {
 	var names []string
-	for _, r := range s.routes {
-		for _, c := range r.clusters {
-			names = append(names, c.name)
-		}
+	for _, c := range s.clusters {
+		names = append(names, c.name)
 	}
 	slices.Sort(names)
 	var refs []Ref

@@ -21,6 +21,10 @@ func tcpProxy(l *config.Listener, r routePlan) *listenerv3.Filter {
 		MaxConnectAttempts: wrapperspb.UInt32(maxConnectAttempts),
 		HashPolicy:         []*typev3.HashPolicy{clientHash()},
 		AccessLog:          connectionLog(l),
+		TunnelingConfig:    tcpTunneling(r.route),
+	}
+	if via := r.route.Via; via != nil {
+		p.MaxConnectAttempts, p.BackoffOptions = attempts(via.Retry), backoff(via.Retry)
 	}
 	if len(r.clusters) == 1 {
 		p.ClusterSpecifier = &tcpproxyv3.TcpProxy_Cluster{Cluster: r.clusters[0].name}

@@ -29,15 +29,15 @@ func downstreamTLS(l *config.Listener) *corev3.TransportSocket {
 	if l.TLS == nil {
 		return nil
 	}
-	return tlsSocket(downstreamTLSContext(listenerOwner(l), l.TLS))
+	return tlsSocket(downstreamTLSContext(listenerOwner(l), l.TLS, offered(l.Exit)))
 }
 
-// downstreamTLSContext ends TLS as t says. It names the secrets of its owner, so that a change of a certificate is no
+// downstreamTLSContext ends TLS as t says, for these protocols unless t has its own. It names the secrets of its owner, so that a change of a certificate is no
 // change of the listener.
-func downstreamTLSContext(owner string, t *config.ListenerTLS) *tlsv3.DownstreamTlsContext {
+func downstreamTLSContext(owner string, t *config.ListenerTLS, protocols []string) *tlsv3.DownstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:     tlsParameters(t.Min, t.Max),
-		AlpnProtocols: t.ALPN,
+		AlpnProtocols: alpn(t.ALPN, protocols),
 	}
 	for i := range t.Certs {
 		common.TlsCertificateSdsSecretConfigs = append(common.TlsCertificateSdsSecretConfigs, sdsSecret(certName(owner, i)))
@@ -59,20 +59,21 @@ func handshakeTimeout(l *config.Listener) *durationpb.Duration {
 	return &durationpb.Duration{Seconds: handshakeTimeoutSeconds}
 }
 
-// upstreamTLS is the transport socket of a cluster; nil where it speaks no TLS.
-func upstreamTLS(cluster string, t *config.BackendTLS) *corev3.TransportSocket {
+// upstreamTLS is the transport socket of a cluster; nil where it speaks no TLS. via is the tunnel whose far ends it is of,
+// or nil.
+func upstreamTLS(cluster string, t *config.BackendTLS, via *config.Tunnel) *corev3.TransportSocket {
 	if t == nil {
 		return nil
 	}
-	return tlsSocket(upstreamTLSContext(clusterOwner(cluster), t))
+	return tlsSocket(upstreamTLSContext(clusterOwner(cluster), t, spoken(via)))
 }
 
-// upstreamTLSContext speaks TLS as t says. It names the secrets of its owner, so that a change of a certificate is no change
+// upstreamTLSContext speaks TLS as t says, for these protocols unless t has its own. It names the secrets of its owner, so that a change of a certificate is no change
 // of the cluster.
-func upstreamTLSContext(owner string, t *config.BackendTLS) *tlsv3.UpstreamTlsContext {
+func upstreamTLSContext(owner string, t *config.BackendTLS, protocols []string) *tlsv3.UpstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:     tlsParameters(t.Min, t.Max),
-		AlpnProtocols: t.ALPN,
+		AlpnProtocols: alpn(t.ALPN, protocols),
 	}
 	if t.Cert.Chain.Path != "" {
 		common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{sdsSecret(certName(owner, 0))}
@@ -87,6 +88,14 @@ func upstreamTLSContext(owner string, t *config.BackendTLS) *tlsv3.UpstreamTlsCo
 		AutoHostSni:          t.SNI == "",
 		AutoSniSanValidation: verify && len(t.Names) == 0,
 	}
+}
+
+// alpn is what is written, or else what is spoken.
+func alpn(written, spoken []string) []string {
+	if len(written) > 0 {
+		return written
+	}
+	return spoken
 }
 
 func tlsSocket(m proto.Message) *corev3.TransportSocket {

@@ -86,6 +86,11 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 		c.resources = before.resources
 		return nil
 	}
+	if c.exit != nil {
+		r := &Resource{Type: clusterType, Name: c.name, Origins: []config.Place{*c.exit}}
+		c.resources = []*Resource{r}
+		return r.build(func() proto.Message { return forwardCluster(c.name) })
+	}
 	r := &Resource{Type: clusterType, Name: c.name, Origins: c.origins(partPlace, backendPlace)}
 	if err := r.build(func() proto.Message { return cluster(c) }); err != nil {
 		return err

@@ -17,6 +17,8 @@ func udpProxy(s *stanzaPlan) *listenerv3.ListenerFilter {
 		HashPolicies:         []*udpproxyv3.UdpProxyConfig_HashPolicy{udpClientHash()},
 		UpstreamSocketConfig: udpSocket(),
 		AccessLog:            sessionLog(s.stanza),
+		SessionFilters:       sessionFilters(s.routes[0].route),
+		TunnelingConfig:      udpTunneling(s.routes[0].route),
 	})
 }
 

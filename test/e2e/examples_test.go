@@ -79,6 +79,12 @@ func TestExampleTLS(t *testing.T) {
 // startExample starts the example, which must be of at most this many lines, with other addresses in place of its own.
 func (f *fleet) startExample(name string, lines int, addrs map[string]string) {
 	f.t.Helper()
+	f.start(f.readdress(f.example(name, lines), addrs))
+}
+
+// example is the text of an example, which must be of at most this many lines.
+func (f *fleet) example(name string, lines int) string {
+	f.t.Helper()
 	root, err := rig.Root()
 	f.must(err)
 	text, err := os.ReadFile(filepath.Join(root, "examples", name))
@@ -86,7 +92,7 @@ func (f *fleet) startExample(name string, lines int, addrs map[string]string) {
 	if got := countLines(string(text)); got > lines {
 		f.t.Errorf("%s has %d lines, want at most %d", name, got, lines)
 	}
-	f.start(f.readdress(string(text), addrs))
+	return string(text)
 }
 
 // countLines counts lines that are neither blank nor a comment.

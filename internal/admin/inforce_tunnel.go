@@ -1,0 +1,124 @@
+package admin
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+// tunnel writes one of `tunnels:`, with its exit.
+func (w *yamlWriter) tunnel(t *config.Tunnel) {
+	w.line(1, t.Name, "", t.At)
+	if t.Proxy != nil {
+		w.near(2, t)
+	}
+	w.key(2, "method", string(t.Method))
+	if t.Path != "" {
+		w.key(2, "path", strconv.Quote(t.Path))
+	}
+	for _, l := range w.config.Listeners {
+		if l.Exit != nil && l.Exit.Tunnel == t {
+			w.exit(2, l)
+		}
+	}
+}
+
+// near writes what the near end of t is told.
+func (w *yamlWriter) near(depth int, t *config.Tunnel) {
+	if t.Proxy.Name != "" {
+		w.key(depth, "proxy", t.Proxy.Name)
+	} else {
+		w.key(depth, "proxy", "")
+		w.backend(depth+1, t.Proxy)
+	}
+	w.key(depth, "http", strconv.Itoa(t.HTTP))
+	if host := t.ProxyHost; host.Host != "" {
+		text := host.Host
+		if host.Port != 0 {
+			text += ":" + strconv.Itoa(int(host.Port))
+		}
+		w.key(depth, "proxy_host", strconv.Quote(text))
+	}
+	if len(t.Headers) > 0 {
+		w.key(depth, "headers", fields(t.Headers))
+	}
+	w.key(depth, "retry", retry(t.Retry))
+	if w.carriesUDP(t) {
+		w.key(depth, "buffer", buffer(t.Buffer))
+	}
+	if t.HTTP > 1 {
+		w.key(depth, "ping", ping(t.Ping))
+		w.key(depth, "streams_per_connection", strconv.Itoa(t.StreamsPerConnection))
+	}
+	if t.MaxStreams > 0 {
+		w.key(depth, "limits", flow("streams", strconv.Itoa(t.MaxStreams)))
+	}
+	if len(t.Propagate) > 0 {
+		words := make([]string, len(t.Propagate))
+		for i, p := range t.Propagate {
+			words[i] = string(p)
+		}
+		w.key(depth, "propagate", list(words))
+	}
+}
+
+// carriesUDP reports whether some session goes through t: else what is for sessions has no effect.
+func (w *yamlWriter) carriesUDP(t *config.Tunnel) bool {
+	return slices.ContainsFunc(w.config.Listeners, func(l *config.Listener) bool {
+		return l.Protocol == config.UDP && l.Routes[0].Via == t
+	})
+}
+
+func (w *yamlWriter) exit(depth int, l *config.Listener) {
+	w.line(depth, "exit", "", l.At)
+	w.key(depth+1, "tcp", binds(l))
+	switch {
+	case len(l.Routes) == 0:
+		w.targets(depth+1, l.Exit)
+	case l.Routes[0].Via != nil:
+		w.targets(depth+1, l.Exit)
+		w.line(depth+1, "via", l.Routes[0].Via.Name, l.Routes[0].At)
+	default:
+		w.target(depth+1, "to", l.Routes[0])
+	}
+	w.listener(depth+1, l, nil)
+}
+
+func (w *yamlWriter) targets(depth int, e *config.Exit) {
+	targets := make([]string, len(e.Targets))
+	for i, target := range e.Targets {
+		targets[i] = strconv.Quote(target.String())
+	}
+	w.key(depth, "targets", list(targets))
+}
+
+func retry(r *config.Retry) string {
+	if r == nil {
+		return "none"
+	}
+	return flow("attempts", strconv.Itoa(r.Attempts), "backoff", r.Backoff.String())
+}
+
+func buffer(b *config.Buffer) string {
+	if b == nil {
+		return "none"
+	}
+	return flow("datagrams", strconv.Itoa(b.Datagrams), "bytes", strconv.Itoa(b.Bytes))
+}
+
+func ping(p *config.Ping) string {
+	if p == nil {
+		return "none"
+	}
+	return flow("interval", p.Interval.String(), "timeout", p.Timeout.String())
+}
+
+// fields is a map of names and texts.
+func fields(list []config.Field) string {
+	var pairs []string
+	for _, f := range list {
+		pairs = append(pairs, strconv.Quote(f.Name), strconv.Quote(f.Value))
+	}
+	return flow(pairs...)
+}

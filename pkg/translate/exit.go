@@ -1,0 +1,205 @@
+package translate
+
+import (
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	forwardv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/dynamic_forward_proxy/v3"
+	dnscachev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/dynamic_forward_proxy/v3"
+	forwardfilterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/dynamic_forward_proxy/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	httpconnv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+// The upgrades that an exit ends.
+const (
+	connectUpgrade    = "CONNECT"
+	connectUDPUpgrade = "CONNECT-UDP"
+)
+
+// forwardConnectTimeoutSeconds is how long an exit tries to reach what it is asked for; as for a backend.
+const forwardConnectTimeoutSeconds = 5
+
+// exitFilterChain ends the streams of a tunnel. Envoy puts what is asked for in the place of the authority before it
+// chooses a virtual host, so that the domains of the one there is are the list of what may be asked for. All else is
+// answered with 404.
+func exitFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
+	l := s.stanza
+	return &listenerv3.FilterChain{
+		Name: l.Name,
+		Filters: []*listenerv3.Filter{networkFilter(httpConnectionName, &httpconnv3.HttpConnectionManager{
+			StatPrefix:           l.Name,
+			CodecType:            httpconnv3.HttpConnectionManager_AUTO,
+			StreamIdleTimeout:    duration(l.Timeouts.Idle), // Envoy's own 5 minutes would cut idle tunnels
+			RouteSpecifier:       &httpconnv3.HttpConnectionManager_RouteConfig{RouteConfig: exitRoutes(s)},
+			HttpFilters:          exitFilters(s),
+			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true},
+			AccessLog:            connectionLog(l),
+		})},
+		TransportSocket:               downstreamTLS(l),
+		TransportSocketConnectTimeout: handshakeTimeout(l),
+	}
+}
+
+// offered is what an exit speaks with TLS, by its ALPN names; none where e is nil.
+func offered(e *config.Exit) []string {
+	if e == nil {
+		return nil
+	}
+	return []string{"h2", "http/1.1"}
+}
+
+// exitRoutes let Envoy take a listener before its clusters are there, as they are for every other listener.
+func exitRoutes(s *stanzaPlan) *routev3.RouteConfiguration {
+	e := s.stanza.Exit
+	domains, patterns := targets(e.Targets)
+	r := &routev3.RouteConfiguration{Name: e.Cluster, ValidateClusters: wrapperspb.Bool(false)}
+	if len(domains) > 0 {
+		r.VirtualHosts = append(r.VirtualHosts, &routev3.VirtualHost{
+			Name: e.Cluster, Domains: domains, Routes: []*routev3.Route{exitRoute(s, nil)},
+		})
+	}
+	if len(patterns) > 0 {
+		rest := &routev3.VirtualHost{Name: e.Cluster + "/rest", Domains: []string{"*"}}
+		for _, pattern := range patterns {
+			rest.Routes = append(rest.Routes, exitRoute(s, authorityLike(pattern)))
+		}
+		r.VirtualHosts = append(r.VirtualHosts, rest)
+	}
+	return r
+}
+
+// exitRoute takes what the near end asks, and of that only what has this header, unless it is nil.
+func exitRoute(s *stanzaPlan, header *routev3.HeaderMatcher) *routev3.Route {
+	match := exitMatch(s.stanza.Exit.Tunnel)
+	if header != nil {
+		match.Headers = append(match.Headers, header)
+	}
+	return &routev3.Route{Match: match, Action: &routev3.Route_Route{Route: exitAction(s)}}
+}
+
+// authorityLike matches what is asked for.
+func authorityLike(pattern string) *routev3.HeaderMatcher {
+	return &routev3.HeaderMatcher{
+		Name: ":authority",
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
+			MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: pattern}},
+		}},
+	}
+}
+
+// exitAction goes where the one route of the exit says, else where the request asks. It has no timeout: Envoy's own 15 s
+// would cut a stream whose client has nothing more to say.
+func exitAction(s *stanzaPlan) *routev3.RouteAction {
+	action := &routev3.RouteAction{
+		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: s.clusters[0].name},
+		Timeout:          &durationpb.Duration{},
+		UpgradeConfigs:   upgrades(s),
+	}
+	if len(s.routes) > 0 && len(s.routes[0].clusters) > 1 {
+		action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weightedRoute(s.routes[0].clusters)}
+	}
+	return action
+}
+
+// weightedRoute shares streams out between clusters whose settings differ.
+func weightedRoute(clusters []weightedCluster) *routev3.WeightedCluster {
+	weighted := &routev3.WeightedCluster{}
+	for _, c := range clusters {
+		weighted.Clusters = append(weighted.Clusters, &routev3.WeightedCluster_ClusterWeight{
+			Name: c.name, Weight: wrapperspb.UInt32(c.weight),
+		})
+	}
+	return weighted
+}
+
+// upgrades are the kinds of streams that the exit takes. Where they are passed on they are only let through; a POST is
+// then a request as any other.
+func upgrades(s *stanzaPlan) []*routev3.RouteAction_UpgradeConfig {
+	post, onward := s.stanza.Exit.Tunnel.Method == config.Post, len(s.routes) > 0 && s.routes[0].route.Via != nil
+	switch {
+	case post && onward:
+		return nil
+	case post:
+		return []*routev3.RouteAction_UpgradeConfig{ended(connectUpgrade, true)}
+	case onward:
+		return []*routev3.RouteAction_UpgradeConfig{{UpgradeType: connectUpgrade}, {UpgradeType: connectUDPUpgrade}}
+	}
+	return []*routev3.RouteAction_UpgradeConfig{ended(connectUpgrade, false), ended(connectUDPUpgrade, false)}
+}
+
+// ended ends the stream here, rather than passing it on.
+func ended(kind string, post bool) *routev3.RouteAction_UpgradeConfig {
+	return &routev3.RouteAction_UpgradeConfig{
+		UpgradeType:   kind,
+		ConnectConfig: &routev3.RouteAction_UpgradeConfig_ConnectConfig{AllowPost: post},
+	}
+}
+
+// exitMatch is how the near end of t asks.
+func exitMatch(t *config.Tunnel) *routev3.RouteMatch {
+	if t.Method != config.Post {
+		return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_ConnectMatcher_{ConnectMatcher: &routev3.RouteMatch_ConnectMatcher{}}}
+	}
+	path := t.Path
+	if path == "" {
+		path = "/"
+	}
+	return &routev3.RouteMatch{
+		PathSpecifier: &routev3.RouteMatch_Path{Path: path},
+		Headers: []*routev3.HeaderMatcher{{
+			Name: ":method",
+			HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
+				MatchPattern: &matcherv3.StringMatcher_Exact{Exact: "POST"},
+			}},
+		}},
+	}
+}
+
+// exitFilters resolve what is asked for, unless everything goes one way.
+func exitFilters(s *stanzaPlan) []*httpconnv3.HttpFilter {
+	router := httpFilter(routerName, &routerv3.Router{})
+	if len(s.routes) > 0 {
+		return []*httpconnv3.HttpFilter{router}
+	}
+	return []*httpconnv3.HttpFilter{
+		httpFilter(forwardFilterName, &forwardfilterv3.FilterConfig{
+			ImplementationSpecifier: &forwardfilterv3.FilterConfig_DnsCacheConfig{DnsCacheConfig: dnsCache(s.stanza.Exit.Cluster)},
+		}),
+		router,
+	}
+}
+
+func httpFilter(name string, m proto.Message) *httpconnv3.HttpFilter {
+	return &httpconnv3.HttpFilter{Name: name, ConfigType: &httpconnv3.HttpFilter_TypedConfig{TypedConfig: pack(m)}}
+}
+
+// forwardCluster goes where it is asked to; what that may be is for the exit to say.
+func forwardCluster(name string) *clusterv3.Cluster {
+	return &clusterv3.Cluster{
+		Name:                          name,
+		AltStatName:                   altStatName(name),
+		ConnectTimeout:                &durationpb.Duration{Seconds: forwardConnectTimeoutSeconds},
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
+		LbPolicy:                      clusterv3.Cluster_CLUSTER_PROVIDED,
+		CircuitBreakers:               noBreakers(),
+		ClusterDiscoveryType: &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{
+			Name: forwardClusterName,
+			TypedConfig: pack(&forwardv3.ClusterConfig{
+				ClusterImplementationSpecifier: &forwardv3.ClusterConfig_DnsCacheConfig{DnsCacheConfig: dnsCache(name)},
+			}),
+		}},
+	}
+}
+
+// dnsCache must be the same in the filter and in the cluster: they find each other by its name.
+func dnsCache(name string) *dnscachev3.DnsCacheConfig {
+	return &dnscachev3.DnsCacheConfig{Name: name, DnsLookupFamily: clusterv3.Cluster_V4_PREFERRED}
+}

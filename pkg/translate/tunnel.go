@@ -1,0 +1,193 @@
+package translate
+
+import (
+	"slices"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	capsulev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/udp/udp_proxy/session/http_capsule/v3"
+	udpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/udp/udp_proxy/v3"
+	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+// tcpTunneling asks the far end of a tunnel for a connection; nil for a route without a tunnel.
+func tcpTunneling(r *config.Route) *tcpproxyv3.TcpProxy_TunnelingConfig {
+	if r.Via == nil {
+		return nil
+	}
+	return &tcpproxyv3.TcpProxy_TunnelingConfig{
+		Hostname:     r.Ask.String(),
+		UsePost:      r.Via.Method == config.Post,
+		PostPath:     r.Via.Path,
+		HeadersToAdd: headersToAdd(r.Via.Headers),
+
+		PropagateResponseHeaders:  propagates(r.Via, config.PropagateHeaders),
+		PropagateResponseTrailers: propagates(r.Via, config.PropagateTrailers),
+	}
+}
+
+// udpTunneling asks the far end of a tunnel for a session; nil for a route without a tunnel.
+func udpTunneling(r *config.Route) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig {
+	if r.Via == nil {
+		return nil
+	}
+	host, port := proxyHost(r.Via)
+	return &udpproxyv3.UdpProxyConfig_UdpTunnelingConfig{
+		ProxyHost:         host,
+		ProxyPort:         port,
+		TargetHost:        r.Ask.Host,
+		DefaultTargetPort: uint32(r.Ask.Port),
+		UsePost:           r.Via.Method == config.Post,
+		PostPath:          r.Via.Path,
+		HeadersToAdd:      headersToAdd(r.Via.Headers),
+		RetryOptions:      udpRetry(r.Via.Retry),
+		BufferOptions:     udpBuffer(r.Via.Buffer),
+
+		PropagateResponseHeaders:  propagates(r.Via, config.PropagateHeaders),
+		PropagateResponseTrailers: propagates(r.Via, config.PropagateTrailers),
+	}
+}
+
+func propagates(t *config.Tunnel, p config.Propagated) bool { return slices.Contains(t.Propagate, p) }
+
+// proxyHost is how a UDP session names the far end: as it is written, as TLS asks for it, or by the first host name of
+// the proxies. Where there is none it is the tunnel's name rather than an address, so that addresses come and go without a change of the
+// listener, which would end its sessions.
+func proxyHost(t *config.Tunnel) (host string, port *wrapperspb.UInt32Value) {
+	switch named := t.ProxyHost; {
+	case named.Port != 0:
+		return named.Host, wrapperspb.UInt32(uint32(named.Port))
+	case named.Host != "":
+		return named.Host, nil
+	}
+	if tls := t.Proxy.TLS; tls != nil && tls.SNI != "" {
+		return tls.SNI, nil
+	}
+	for _, e := range t.Proxy.Endpoints {
+		if e.Host != "" {
+			return e.Host, wrapperspb.UInt32(uint32(e.Port))
+		}
+	}
+	return t.Name, nil
+}
+
+// sessionFilters put each datagram into a capsule, without which a tunnel comes up and nothing gets through. The filter
+// has to be the last.
+func sessionFilters(r *config.Route) []*udpproxyv3.UdpProxyConfig_SessionFilter {
+	if r.Via == nil {
+		return nil
+	}
+	return []*udpproxyv3.UdpProxyConfig_SessionFilter{{
+		Name: capsuleName,
+		ConfigType: &udpproxyv3.UdpProxyConfig_SessionFilter_TypedConfig{
+			TypedConfig: pack(&capsulev3.FilterConfig{}),
+		},
+	}}
+}
+
+func headersToAdd(headers config.Headers) []*corev3.HeaderValueOption {
+	var list []*corev3.HeaderValueOption
+	for _, h := range headers {
+		list = append(list, &corev3.HeaderValueOption{
+			Header:       &corev3.HeaderValue{Key: h.Name, Value: h.Value},
+			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+		})
+	}
+	return list
+}
+
+// attempts is how often one connection, or one session, is tried.
+func attempts(r *config.Retry) *wrapperspb.UInt32Value {
+	if r == nil {
+		return wrapperspb.UInt32(1)
+	}
+	return number(r.Attempts)
+}
+
+// backoff is nil where nothing is waited for. Envoy waits a random part of it, and ten times as long at most.
+func backoff(r *config.Retry) *corev3.BackoffStrategy {
+	if r == nil || r.Backoff == 0 {
+		return nil
+	}
+	return &corev3.BackoffStrategy{BaseInterval: duration(r.Backoff)}
+}
+
+func udpRetry(r *config.Retry) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig_RetryOptions {
+	return &udpproxyv3.UdpProxyConfig_UdpTunnelingConfig_RetryOptions{
+		MaxConnectAttempts: attempts(r),
+		BackoffOptions:     backoff(r),
+	}
+}
+
+func udpBuffer(b *config.Buffer) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig_BufferOptions {
+	if b == nil {
+		return nil
+	}
+	return &udpproxyv3.UdpProxyConfig_UdpTunnelingConfig_BufferOptions{
+		MaxBufferedDatagrams: number(b.Datagrams),
+		MaxBufferedBytes:     wrapperspb.UInt64(uint64(b.Bytes)),
+	}
+}
+
+// spoken is the one protocol that is asked for in TLS at the far ends of t, by its ALPN name; none where t is nil.
+func spoken(t *config.Tunnel) []string {
+	switch {
+	case t == nil:
+		return nil
+	case t.HTTP == 1:
+		return []string{"http/1.1"}
+	}
+	return []string{"h2"}
+}
+
+// httpOptions is the version of HTTP that the far ends of t are spoken to with; nil for a cluster of no tunnel. Envoy
+// would otherwise take HTTP/1.1 without a word.
+func httpOptions(t *config.Tunnel) map[string]*anypb.Any {
+	if t == nil {
+		return nil
+	}
+	return map[string]*anypb.Any{httpOptionsName: pack(&httpv3.HttpProtocolOptions{
+		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: httpVersion(t)},
+	})}
+}
+
+func httpVersion(t *config.Tunnel) *httpv3.HttpProtocolOptions_ExplicitHttpConfig {
+	if t.HTTP == 1 {
+		return &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+			ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{
+				HttpProtocolOptions: &corev3.Http1ProtocolOptions{},
+			},
+		}
+	}
+	return &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+		ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
+			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
+				MaxConcurrentStreams: number(t.StreamsPerConnection),
+				ConnectionKeepalive:  ping(t.Ping),
+			},
+		},
+	}
+}
+
+// breakers are those of a cluster; t is nil where its endpoints are no far ends. Envoy counts a session through a tunnel
+// as a connection too, besides the real one, so that only the number of streams can be limited.
+func breakers(t *config.Tunnel) *clusterv3.CircuitBreakers {
+	b := noBreakers()
+	if t != nil && t.MaxStreams > 0 {
+		b.Thresholds[0].MaxRequests = number(t.MaxStreams)
+	}
+	return b
+}
+
+// ping finds a far end that is connected and hangs.
+func ping(p *config.Ping) *corev3.KeepaliveSettings {
+	if p == nil {
+		return nil
+	}
+	return &corev3.KeepaliveSettings{Interval: duration(p.Interval), Timeout: duration(p.Timeout)}
+}
