@@ -57,6 +57,10 @@ generated: ## are the generated files current?
 golden: ## the Envoy resources of all examples, as the tests compare them
 	go test ./pkg/translate -run Golden -update
 
+.PHONY: certs
+certs: ## the certificates that examples/tls names, for trying it by hand; tests make them by themselves
+	go run ./test/certs/make
+
 .PHONY: envoy
 envoy: ## print the path of Envoy: $ENVOY_BIN, or the pinned one
 	@scripts/envoy.sh

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/l4xds/l4xds/pkg/config"
 	"github.com/l4xds/l4xds/test/certs"
 )
 
@@ -102,6 +103,25 @@ func TestACertificateThatFollows(t *testing.T) {
 	}
 }
 
+// TestTimeAlone: a certificate that is not valid yet is refused, and taken once it is; one that expires is told of.
+func TestTimeAlone(t *testing.T) {
+	r := newRig(t)
+	r.write(r.file, conf(1002))
+	r.start(noticing["poll"])
+	r.wantPort(1002)
+	ca, err := certs.NewAuthority()
+	r.must(err)
+	now := time.Now()
+	pair, err := ca.Issue(certs.Leaf{From: now.Add(2 * time.Second), Until: now.Add(5 * time.Second)})
+	r.must(err)
+	r.must(pair.Write(r.dir, "api"))
+	r.save(strings.Replace(withTLS, "%", "api.crt", 1))
+	r.wantRefused("is not valid before", 1002)
+	r.wantPort(1001)
+	r.until("the warning", func() bool { return len(r.config().Messages) == 1 && r.config().Messages[0].Severity == config.Warning })
+	r.wantRefused("expired on", 1001)
+}
+
 // TestAPairThatStaysWrong: what does not fit for long is said, and what was in force stays.
 func TestAPairThatStaysWrong(t *testing.T) {
 	r := newRig(t)
@@ -114,6 +134,9 @@ func TestAPairThatStaysWrong(t *testing.T) {
 	r.wantRefused("does not fit the certificate", 1001)
 	if got := r.daemon.model.InForce().Listeners[0].TLS.Certs[0].Key.Text; string(got) != string(first.Key) {
 		t.Error("another key is in force")
+	}
+	if _, text := r.get("/metrics"); !strings.Contains(text, "\nl4xds_config_certificate_expiry_timestamp_seconds 1.") {
+		t.Error("the metrics do not say when the certificate expires")
 	}
 	for _, page := range []string{"/config", "/status", "/metrics"} {
 		if _, text := r.get(page); strings.Contains(text, "PRIVATE") || strings.Contains(text, strings.Split(string(first.Key), "\n")[1]) {

@@ -39,6 +39,9 @@ func TestEnvoyAcceptsEveryExample(t *testing.T) {
 	}
 }
 
+// onEnvoy is where the examples have files on the Envoy.
+const onEnvoy = "/etc/envoy/certs"
+
 // nodesOf is a node of each group, and one that is in none.
 func nodesOf(c *config.Config) map[string]config.Node {
 	nodes := map[string]config.Node{"no group": {ID: "nobody"}}
@@ -58,7 +61,16 @@ func checkAccepted(t *testing.T, envoy string, c *config.Config, list []*transla
 		t.Fatal(err)
 	}
 	dir := t.TempDir() // Envoy opens log files also when it only validates
-	text := strings.ReplaceAll(bootstrap.String(), "/var/log/envoy", dir)
+	text := strings.NewReplacer("/var/log/envoy", dir, onEnvoy, dir).Replace(bootstrap.String())
+	for _, suffix := range []string{".crt", ".key"} { // what the examples say is there
+		content, err := os.ReadFile("examples/tls/edge" + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "wild"+suffix), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	file := filepath.Join(dir, "envoy.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -57,6 +57,7 @@ var (
 	objectsDesc = desc("config_objects", "Things that the configuration in force is made of.", "kind")
 	sourceDesc  = desc("config_source_healthy", "1 if the path given on the command line could be read.", "source")
 	entriesDesc = desc("snapshot_resources", "Envoy resources in force, over all groups of Envoys.", "type")
+	expiryDesc  = desc("config_certificate_expiry_timestamp_seconds", "When the first of the certificates in force expires; absent if there is none.")
 	nodesDesc   = desc("xds_nodes", "Connected Envoys, by how they stand to the configuration in force.", "state")
 )
 
@@ -70,7 +71,7 @@ type collector struct{ model *Model }
 // Describe implements [prometheus.Collector].
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		successDesc, timeDesc, infoDesc, objectsDesc, sourceDesc, entriesDesc, nodesDesc,
+		successDesc, timeDesc, infoDesc, objectsDesc, sourceDesc, entriesDesc, expiryDesc, nodesDesc,
 	} {
 		ch <- d
 	}
@@ -97,6 +98,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if m.generation != nil {
 		gauge(infoDesc, 1, m.generation.Config.Hash)
+		if at := m.generation.Config.Expiry(); !at.IsZero() {
+			gauge(expiryDesc, seconds(at))
+		}
 	}
 	for kind, n := range m.objects() {
 		gauge(objectsDesc, float64(n), kind)

@@ -33,7 +33,8 @@ type Backend struct {
 	// Envoy: envoy.config.cluster.v3.Cluster.upstream_connection_options
 	Keepalive *Keepalive `yaml:"keepalive" default:"on" only:"tcp"`
 	// TLS is spoken to the endpoints, whose certificates are checked; TCP only. On a listener the key is the clients' side:
-	// of an inline backend it stands beside its `endpoints`.
+	// of an inline backend it stands beside its `endpoints`. Of
+	// the defaults it is left out for a backend that UDP uses, too.
 	// Default: none, the connection's bytes as they are.
 	// Envoy: envoy.config.cluster.v3.Cluster.transport_socket
 	TLS *BackendTLS `yaml:"tls" default:"none" only:"tcp" hard:"true"`

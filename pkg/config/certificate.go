@@ -53,6 +53,9 @@ func (d *decoder) pair(c *Certificate, v, beside *value) {
 	}
 	key, keyText := d.key(c.Key, keyAt, hint)
 	c.Chain.Text, c.Key.Text = chainText, keyText
+	if len(chain) > 0 {
+		c.NotAfter = chain[0].NotAfter
+	}
 	if len(chain) > 0 && key != nil {
 		d.fitting(chain, key, c, keyAt)
 	}
@@ -76,7 +79,7 @@ func (d *decoder) place(c *Certificate, named bool) {
 }
 
 // content is that of a file which is named at v; nil if it cannot be read, which is said with the hint.
-func (d *decoder) content(path string, v *value, hint string) []byte {
+func (d *decoder) content(path string, v *value, hint string) *look {
 	l := d.disk.look(path)
 	switch {
 	case l.directory:
@@ -87,7 +90,7 @@ func (d *decoder) content(path string, v *value, hint string) []byte {
 		if warning := d.disk.src.mountWarning(path); warning != "" {
 			d.warnf(idMounted, v, "%s: %s", quotePath(path), warning)
 		}
-		return append([]byte{}, l.text...)
+		return l
 	}
 	return nil
 }
@@ -103,11 +106,11 @@ func (d *decoder) badContent(path string, v *value, err error) {
 
 // chain reads a certificate and those that follow it; nil after it was said what is wrong.
 func (d *decoder) chain(f File, v *value) ([]*x509.Certificate, PEM) {
-	text := d.content(f.Path, v, "")
-	if text == nil {
+	l := d.content(f.Path, v, "")
+	if l == nil {
 		return nil, nil
 	}
-	chain, clean, err := certificates(text)
+	chain, clean, err := d.disk.certificates(l)
 	if err != nil {
 		d.badContent(f.Path, v, err)
 		return nil, nil
@@ -121,11 +124,11 @@ func (d *decoder) chain(f File, v *value) ([]*x509.Certificate, PEM) {
 
 // key reads a private key; nil after it was said what is wrong.
 func (d *decoder) key(f File, v *value, hint string) (any, PEM) {
-	text := d.content(f.Path, v, hint)
-	if text == nil {
+	l := d.content(f.Path, v, hint)
+	if l == nil {
 		return nil, nil
 	}
-	key, clean, err := readKey(text)
+	key, clean, err := d.disk.key(l)
 	if err != nil {
 		d.badContent(f.Path, v, err)
 	}
@@ -156,12 +159,14 @@ func (d *decoder) validity(c *x509.Certificate, f File, v *value) {
 	warnFrom := c.NotAfter.Add(-min(soon, c.NotAfter.Sub(c.NotBefore)/3))
 	switch {
 	case now.Before(c.NotBefore):
+		d.disk.goodUntil(c.NotBefore)
 		d.errorf(idExpired, v, "%s is not valid before %s", quotePath(f.Path), moment(c.NotBefore))
 	case now.After(c.NotAfter):
 		d.errorf(idExpired, v, "%s expired on %s", quotePath(f.Path), moment(c.NotAfter))
 	case now.Before(warnFrom):
 		d.disk.goodUntil(warnFrom)
 	default:
+		d.disk.goodUntil(c.NotAfter)
 		d.warnf(idExpired, v, "%s expires on %s", quotePath(f.Path), moment(c.NotAfter))
 	}
 }
@@ -195,16 +200,16 @@ func (d *decoder) authorities(f *File, v *value) {
 	if f.Path == "" || f.OnEnvoy {
 		return
 	}
-	text := d.content(f.Path, v, "")
-	if text == nil {
+	l := d.content(f.Path, v, "")
+	if l == nil {
 		return
 	}
-	all, clean, err := certificates(text)
+	all, clean, err := d.disk.certificates(l)
 	if err != nil {
 		d.badContent(f.Path, v, err)
 		return
 	}
-	all = slices.DeleteFunc(all, func(c *x509.Certificate) bool { return !c.IsCA && c.Version >= 3 })
+	all = slices.DeleteFunc(slices.Clone(all), func(c *x509.Certificate) bool { return !c.IsCA && c.Version >= 3 })
 	if len(all) == 0 {
 		d.errorf(idNoCA, v, "%s holds no certificate of an authority", quotePath(f.Path))
 		return

@@ -77,8 +77,9 @@ func (d *decoder) table(s *shape, v *value, root reflect.Value) {
 		switch {
 		case p.value.null():
 			d.noValue(p.key, "write one, or take the key out")
-		case !ok:
+		case !ok && !d.misplaced(root, p.key):
 			d.unknownKey(s.names(), p.key)
+		case !ok:
 		case k.table != nil:
 			d.table(k.table, p.value, root)
 		default:
@@ -106,6 +107,27 @@ func (d *decoder) beside(k *key, p pair, v *value) {
 	if other := v.pair(k.instead); other != nil && k.name < k.instead {
 		d.errorf(idExclusive, p.key, "cannot stand beside %s (%s)", k.instead, other.key.position())
 	}
+}
+
+// twofold is a struct that has a namesake on the other side, whose keys are written here by mistake.
+type twofold interface {
+	// elsewhere says what is wrong with a key of the other side; empty for any other.
+	elsewhere(key string) string
+}
+
+// misplaced reports whether it was said that key belongs to the other side.
+func (d *decoder) misplaced(root reflect.Value, key *value) bool {
+	t, ok := reflect.TypeAssert[twofold](root.Addr())
+	if !ok {
+		return false
+	}
+	why := t.elsewhere(key.text)
+	if why == "" {
+		return false
+	}
+	d.unknown++
+	d.errorf(idUnknownKey, key, "%s", why)
+	return true
 }
 
 // unknownKey says that key is none of the known ones, and which one may have been meant.

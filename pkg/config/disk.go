@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"path/filepath"
 	"time"
 )
@@ -10,6 +11,47 @@ import (
 type disk struct {
 	src *Source
 	evidence
+	// chains and keys are what was parsed already: many stanzas may name one file.
+	chains map[*look]parsedChain
+	keys   map[*look]parsedKey
+}
+
+// parsedChain is what [certificates] made of a file.
+type parsedChain struct {
+	all   []*x509.Certificate
+	clean PEM
+	err   error
+}
+
+// parsedKey is what [readKey] made of a file.
+type parsedKey struct {
+	key   any
+	clean PEM
+	err   error
+}
+
+func newDisk(src *Source) *disk {
+	return &disk{src: src, chains: map[*look]parsedChain{}, keys: map[*look]parsedKey{}}
+}
+
+// certificates are those of a file, and the same as PEM. They are shared and must not be changed.
+func (k *disk) certificates(l *look) ([]*x509.Certificate, PEM, error) {
+	p, ok := k.chains[l]
+	if !ok {
+		p.all, p.clean, p.err = certificates(l.text)
+		k.chains[l] = p
+	}
+	return p.all, p.clean, p.err
+}
+
+// key is that of a file, and the same as PEM.
+func (k *disk) key(l *look) (any, PEM, error) {
+	p, ok := k.keys[l]
+	if !ok {
+		p.key, p.clean, p.err = readKey(l.text)
+		k.keys[l] = p
+	}
+	return p.key, p.clean, p.err
 }
 
 // evidence is what the meaning of a stanza rests on besides its text. The zero evidence is nothing.
@@ -32,9 +74,8 @@ func (k *disk) look(path string) *look {
 
 // goodUntil notes that what was read is to be read again at t.
 func (k *disk) goodUntil(t time.Time) {
-	if k.until.IsZero() || t.Before(k.until) {
-		k.until = t
-	}
+	k.until = earlier(k.until, t)
+	k.src.goodUntil(t)
 }
 
 // holds reports whether src sees what e rests on as it was.
@@ -44,7 +85,11 @@ func (e evidence) holds(src *Source) bool {
 			return false
 		}
 	}
-	return e.until.IsZero() || src.at.Before(e.until)
+	if !e.until.IsZero() && !src.at.Before(e.until) {
+		return false
+	}
+	src.goodUntil(e.until)
+	return true
 }
 
 // onEnvoyForm is the long form of a file.

@@ -25,7 +25,7 @@ func Load(src *Source, prev *Config, paths ...string) (*Config, Diagnostics) {
 
 func newLoader(src *Source, before *memory) *loader {
 	return &loader{
-		decoder:  decoder{report: &report{}, disk: &disk{src: src}},
+		decoder:  decoder{report: &report{}, disk: newDisk(src)},
 		before:   before,
 		sections: newSections(),
 		bases:    map[string]Position{},
@@ -40,7 +40,7 @@ func newLoader(src *Source, before *memory) *loader {
 }
 
 func (l *loader) load(src *Source, paths []string) (*Config, Diagnostics) {
-	clear(src.used)
+	src.begin()
 	l.read(src, paths)
 	if l.forgotten() {
 		return nil, nil

@@ -19,7 +19,7 @@ func (s *shape) overlay(base, top *value) *value {
 		k := s.index[p.key.text]
 		if over := merged.pair(p.key.text); over != nil {
 			over.value = k.overlay(p.value, over.value)
-		} else if k == nil || top.get(k.instead) == nil {
+		} else if k == nil || top.get(k.instead) == nil && top.get(k.with) == nil {
 			merged.pairs = append(merged.pairs, p)
 		}
 	}

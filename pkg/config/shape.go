@@ -25,6 +25,7 @@ import (
 //	hard      "true", with only: to be without the key would be wrong on the other protocol, rather than of no effect.
 //	none      the one protocol on which a duration may be turned off, or "any".
 //	instead   the key that cannot stand beside this one.
+//	with      the key that this one belongs to: where a default of the former is replaced, that of this one is taken away.
 //	required  "true": the key cannot be absent.
 type shape struct {
 	typ   reflect.Type
@@ -53,7 +54,7 @@ type key struct {
 	hint                  string
 	only, none            Protocol
 	hard                  bool
-	instead               string
+	instead, with         string
 	required              bool
 }
 
@@ -139,6 +140,7 @@ func newKey(name string, owner reflect.Type, f reflect.StructField, path []int) 
 		none:        Protocol(f.Tag.Get("none")),
 		hard:        f.Tag.Get("hard") == "true",
 		instead:     f.Tag.Get("instead"),
+		with:        f.Tag.Get("with"),
 		required:    f.Tag.Get("required") == "true",
 	}
 	k.bounds.low, k.bounds.high, _ = strings.Cut(f.Tag.Get("range"), "..")

@@ -35,9 +35,11 @@ var (
 // compared are the bytes that are parsed. It is not for concurrent use. The zero value is not usable; see [NewSource].
 type Source struct {
 	stdin io.Reader
-	// at is when the look began.
-	at    time.Time
-	looks map[string]*look
+	// at is when the look began, and until when more, or less, is to be said of what it saw: a certificate has begun to be
+	// valid, or is near its end. Zero is never. epoch counts how often that came in this chain of looks.
+	at, until time.Time
+	epoch     int
+	looks     map[string]*look
 	// used are the paths that were asked for of this look; see forget.
 	used  map[string]bool
 	watch map[string]bool
@@ -74,10 +76,15 @@ func NewSource() *Source {
 // Stdin lets the path "-" be read from r. Without it "-" is an error.
 func (s *Source) Stdin(r io.Reader) { s.stdin = r }
 
-// Again is a new look that has re-read every file and directory that s had read. Standard input is not read twice.
+// Again is a new look that has re-read every file and directory that s had read. Standard input is not read twice. What a
+// Load has found out about s holds for it, until the next one.
 func (s *Source) Again() *Source {
 	again := NewSource()
-	again.mounts = s.mounts
+	again.mounts, again.named, again.unseen = s.mounts, maps.Clone(s.named), maps.Clone(s.unseen)
+	again.epoch, again.until = s.epoch, s.until
+	if !s.until.IsZero() && !again.at.Before(s.until) {
+		again.epoch, again.until = s.epoch+1, time.Time{}
+	}
 	for _, path := range slices.Sorted(maps.Keys(s.looks)) {
 		if path == "-" {
 			again.looks[path] = s.looks[path]
@@ -88,14 +95,35 @@ func (s *Source) Again() *Source {
 	return again
 }
 
+// begin makes s ready for a Load.
+func (s *Source) begin() {
+	clear(s.used)
+	clear(s.named)
+	clear(s.unseen)
+	s.until = time.Time{}
+}
+
+// goodUntil notes that the look is to be judged again at t; zero is never.
+func (s *Source) goodUntil(t time.Time) { s.until = earlier(s.until, t) }
+
+// earlier is the earlier of two times, of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // forget drops what was read only because an earlier look had: what the files name changes with them.
 func (s *Source) forget() {
 	maps.DeleteFunc(s.looks, func(path string, _ *look) bool { return !s.used[path] })
 }
 
-// Sum is a hash of everything that was read: names, bytes and failures. Two looks with equal sums saw the same.
+// Sum is a hash of everything that was read: names, bytes and failures. Two looks with equal sums saw the same. It also
+// changes when time alone changes what is to be said of a certificate.
 func (s *Source) Sum() string {
 	h := sha256.New()
+	fmt.Fprintf(h, "%d\n", s.epoch)
 	for _, path := range slices.Sorted(maps.Keys(s.looks)) {
 		l := s.looks[path]
 		fmt.Fprintf(h, "%q %v %q %x %v\n", path, l.directory, l.names, l.sum, l.err)

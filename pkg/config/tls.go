@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // ListenerTLS ends the clients' TLS at the listener. Without it, TLS passes through untouched.
 // Envoy: envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext.
 type ListenerTLS struct {
@@ -11,8 +13,9 @@ type ListenerTLS struct {
 	// Key is the file of the one certificate's private key.
 	// Default: the file beside it, with `.key` in place of `.crt`.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsCertificate.private_key
-	Key File `yaml:"key"`
+	Key File `yaml:"key" with:"cert"`
 	// ClientCA is a file with the authorities whose clients are let in: a client has to show a certificate.
+	// Default: none; nobody is asked for a certificate.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.trusted_ca
 	ClientCA File `yaml:"client_ca"`
 	// Client says whether a client may come without a certificate. A wrong one is refused in either case.
@@ -65,7 +68,7 @@ type BackendTLS struct {
 	// Key is the file of its private key.
 	// Default: the file beside it, with `.key` in place of `.crt`.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsCertificate.private_key
-	Key File `yaml:"key"`
+	Key File `yaml:"key" with:"cert"`
 	// ALPN are the application protocols that are asked for.
 	// Default: none; on a tunnel that of its `http`.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.alpn_protocols
@@ -87,6 +90,33 @@ type Certificate struct {
 	Chain File
 	// Key is its private key.
 	Key File
+	// NotAfter is when the certificate expires; zero for one on the Envoy.
+	NotAfter time.Time
+}
+
+// Expiry is when the first of the certificates that l4xds delivers expires; zero if it delivers none.
+func (c *Config) Expiry() time.Time {
+	var first time.Time
+	add := func(cert Certificate) {
+		if at := cert.NotAfter; !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	for _, l := range c.Listeners {
+		if l.TLS != nil {
+			for _, cert := range l.TLS.Certs {
+				add(cert)
+			}
+		}
+		for _, r := range l.Routes {
+			for _, p := range r.To.Parts {
+				if t := p.Backend.TLS; t != nil {
+					add(t.Cert)
+				}
+			}
+		}
+	}
+	return first
 }
 
 // File is a file of certificates, or of a key, that a stanza names. The zero File is none.

@@ -39,6 +39,28 @@ func (t *BackendTLS) check(d *decoder, v *value) {
 	d.versions(t.Min, t.Max, v)
 }
 
+// elsewhere says of a key that it is one of TLS to a backend.
+func (*ListenerTLS) elsewhere(key string) string {
+	switch key {
+	case "ca":
+		return "unknown key; did you mean client_ca? TLS to a backend stands on the backend, or in to: {endpoints: …, tls: …}"
+	case "sni", "verify":
+		return "unknown key: here tls is the clients' side; TLS to a backend stands on the backend, or in to: {endpoints: …, tls: …}"
+	}
+	return ""
+}
+
+// elsewhere says of a key that it is one of a listener's TLS.
+func (*BackendTLS) elsewhere(key string) string {
+	switch key {
+	case "client_ca":
+		return "unknown key; did you mean ca? The clients' side is the tls of the listener"
+	case "client":
+		return "unknown key: here tls is the backend's side; the clients' is the tls of the listener"
+	}
+	return ""
+}
+
 // take makes key that of c, unless c has one.
 func (c *Certificate) take(key *File) {
 	if c.Key.Path == "" {

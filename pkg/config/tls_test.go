@@ -93,7 +93,7 @@ func (f *folder) mustLoad(text string) *Config {
 }
 
 // pkcs8 is a key as PEM.
-func pkcs8(t *testing.T, key any) []byte {
+func pkcs8(t testing.TB, key any) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
@@ -103,7 +103,7 @@ func pkcs8(t *testing.T, key any) []byte {
 }
 
 // selfSigned is a certificate of a key of any kind.
-func selfSigned(t *testing.T, public, private any) []byte {
+func selfSigned(t testing.TB, public, private any) []byte {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
@@ -316,6 +316,9 @@ func TestSourceForgets(t *testing.T) {
 	if again := src.Again(); again.Sum() != src.Sum() {
 		t.Error("the sum differs, though nothing has changed")
 	}
+	if again := src.Again(); len(again.Documents()) != 1 {
+		t.Errorf("a look that finds nothing new takes %v for the configuration", again.Documents())
+	}
 	sum := src.Sum()
 	f.issue("api", certs.Leaf{})
 	if src = src.Again(); src.Sum() == sum {
@@ -329,5 +332,76 @@ func TestSourceForgets(t *testing.T) {
 	}
 	if fresh := f.mustLoad(without); c.Hash != fresh.Hash || !slices.Equal(c.Files, fresh.Files) {
 		t.Errorf("%s of %v, and at first %s of %v", c.Hash, c.Files, fresh.Hash, fresh.Files)
+	}
+}
+
+// TestTLSDefaults holds what is left of a default where a stanza says something else.
+func TestTLSDefaults(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	pair := f.issue("own", certs.Leaf{})
+	f.write("default.pem", f.read("api.key"))
+	src := NewSource()
+	text := `
+defaults:
+  listeners: {tls: {cert: api.crt, key: default.pem, min: 1.3}}
+  backends: {tls: {ca: ca.crt, sni: all.internal}}
+listeners:
+  all: {tcp: 1, to: web}
+  through: {tcp: 2, tls: none, to: {endpoints: 10.0.0.1:1, tls: none}}
+  own: {tcp: 3, tls: own.crt, to: {endpoints: 10.0.0.1:1, tls: {sni: own.internal}}}
+  udp: {udp: 4, to: datagrams}
+backends:
+  web: {endpoints: 10.0.0.2:1, tls: {verify: none}}
+  datagrams: {endpoints: 10.0.0.3:1}
+`
+	c, ds := f.load(src, nil, text)
+	if c == nil || len(ds) > 0 {
+		t.Fatal(ds)
+	}
+	all, through, own := c.listener(t, "all", TCP), c.listener(t, "through", TCP), c.listener(t, "own", TCP)
+	if all.TLS == nil || all.TLS.Min != TLS13 || all.Routes[0].To.Parts[0].Backend.TLS.Verify != VerifyNone {
+		t.Errorf("the default is not there: %+v", all.TLS)
+	}
+	if through.TLS != nil || through.Routes[0].To.Parts[0].Backend.TLS != nil {
+		t.Error("none does not take the default away")
+	}
+	if string(own.TLS.Certs[0].Key.Text) != string(pair.Key) || own.TLS.Min != TLS13 {
+		t.Errorf("a certificate of its own has not its own key, or less than the other defaults: %+v", own.TLS)
+	}
+	if b := own.Routes[0].To.Parts[0].Backend.TLS; b.SNI != "own.internal" || len(b.CA.Text) == 0 {
+		t.Errorf("a backend has not both: %+v", b)
+	}
+	if c.listener(t, "udp", UDP).Routes[0].To.Parts[0].Backend.TLS != nil {
+		t.Error("TLS to UDP")
+	}
+	f.write("api.crt", f.read("own.crt"))
+	if c, ds := f.load(src.Again(), c, text); c != nil || !strings.Contains(fmt.Sprint(ds), "does not fit") {
+		t.Errorf("a wrong file of the defaults: %v", ds)
+	}
+}
+
+// BenchmarkLoadCertificates is a first Load of many listeners with one certificate.
+func BenchmarkLoadCertificates(b *testing.B) {
+	dir := b.TempDir()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	text := "listeners:\n"
+	for i := range 1000 {
+		text += fmt.Sprintf("  l%d: {tcp: %d, tls: api.crt, to: 10.0.0.1:1}\n", i, i+1)
+	}
+	for name, content := range map[string][]byte{
+		"api.crt": selfSigned(b, &key.PublicKey, key), "api.key": pkcs8(b, key), "l4xds.yaml": []byte(text),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if c, ds := Load(NewSource(), nil, filepath.Join(dir, "l4xds.yaml")); c == nil {
+			b.Fatal(ds)
+		}
 	}
 }

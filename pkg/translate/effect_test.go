@@ -15,18 +15,19 @@ import (
 
 // withoutEffect are the fields of the model that no resource is made from, and why.
 var withoutEffect = map[string]string{
-	"Listener.At":         "a place is about the file; it stands beside the resource",
-	"Bind.At":             "as above",
-	"Route.At":            "as above",
-	"Part.At":             "as above",
-	"Backend.At":          "as above",
-	"Backend.EndpointsAt": "as above",
-	"Endpoint.At":         "as above",
-	"Tunnel.At":           "as above",
-	"Listener.TLSAt":      "as above",
-	"Backend.TLSAt":       "as above",
-	"ListenerTLS.Key":     "it is moved to the certificate",
-	"BackendTLS.Key":      "as above",
+	"Listener.At":          "a place is about the file; it stands beside the resource",
+	"Bind.At":              "as above",
+	"Route.At":             "as above",
+	"Part.At":              "as above",
+	"Backend.At":           "as above",
+	"Backend.EndpointsAt":  "as above",
+	"Endpoint.At":          "as above",
+	"Tunnel.At":            "as above",
+	"Listener.TLSAt":       "as above",
+	"Backend.TLSAt":        "as above",
+	"Certificate.NotAfter": "it is for the metrics",
+	"ListenerTLS.Key":      "it is moved to the certificate",
+	"BackendTLS.Key":       "as above",
 }
 
 // maxTries is how often a field is changed before it counts as one without effect.

@@ -66,23 +66,24 @@ func chainName(l *config.Listener, r *config.Route) string {
 }
 
 // The names of secrets say what they are for, as the file has it: "listeners.api/cert", "listeners.api/client_ca",
-// "backends.web/ca", "backends.web/cert". What stands in front of the slash is the stanza; of a backend inline in a
-// listener it is "backends." and the name of its cluster.
+// "backends.web/ca", "backends.web/cert". In front of the slash is their owner: a stanza, or for a backend inline in a
+// listener "backends." and the name of its cluster.
 
-// listenerCertName is the name of certificate i of l: the second one has a 2 behind it.
-func listenerCertName(l *config.Listener, i int) string {
-	name := l.At.Stanza + "/cert"
-	if i > 0 {
-		name += "-" + strconv.Itoa(i+1)
+func listenerOwner(l *config.Listener) string { return l.At.Stanza }
+
+func clusterOwner(cluster string) string { return "backends." + cluster }
+
+// certName is the name of certificate i of an owner: the second one has a 2 behind it.
+func certName(owner string, i int) string {
+	if i == 0 {
+		return owner + "/cert"
 	}
-	return name
+	return owner + "/cert-" + strconv.Itoa(i+1)
 }
 
-func clientCAName(l *config.Listener) string { return l.At.Stanza + "/client_ca" }
+func clientCAName(owner string) string { return owner + "/client_ca" }
 
-func backendCAName(cluster string) string { return "backends." + cluster + "/ca" }
-
-func backendCertName(cluster string) string { return "backends." + cluster + "/cert" }
+func serverCAName(owner string) string { return owner + "/ca" }
 
 // statReplacer takes out what Envoy's statistics read as a separator: with a dot the rest of the name becomes part of
 // the metric's name, and a colon becomes an underscore. A slash is kept as it is.

@@ -10,6 +10,7 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	udpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/udp/udp_proxy/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
@@ -147,6 +148,8 @@ func findRefs(t *testing.T, m proto.Message, found map[translate.Ref]bool) {
 		cluster(m.Cluster)
 	case *clusterv3.Cluster_EdsClusterConfig:
 		found[translate.Ref{Type: resourcev3.EndpointType, Name: m.ServiceName}] = true
+	case *tlsv3.SdsSecretConfig:
+		found[translate.Ref{Type: resourcev3.SecretType, Name: m.Name}] = true
 	case *anypb.Any:
 		findRefs(t, unpack[proto.Message](t, m), found)
 		return
@@ -179,7 +182,7 @@ func randomFile(r *rand.Rand) string {
 		fmt.Fprintf(&b, "  b%d:\n    endpoints: [10.0.%d.1:1, %s]\n%s%s%s", i, i,
 			pick(fmt.Sprintf("10.0.%d.2:1", i), fmt.Sprintf("host%d.example.com:1", i), fmt.Sprintf("{address: 10.0.%d.3:1, weight: 7}", i)),
 			pick("", "    balance: maglev\n", "    balance: ring_hash\n", "    balance: random\n"),
-			pick("", "", "    check: {tcp: 5s}\n"), pick("", "", "    timeouts: {connect: 1s}\n"))
+			pick("", "", "    check: {tcp: 5s}\n"), pick("", "", "", "    timeouts: {connect: 1s}\n", "    tls: {sni: x.example}\n", "    tls: {verify: none, alpn: a}\n"))
 	}
 	b.WriteString("listeners:\n")
 	port := 0
@@ -191,6 +194,9 @@ func randomFile(r *rand.Rand) string {
 			pick("", "    nodes: east\n", "    nodes: [east, west]\n"),
 			pick("", "    access_log: stdout\n", "    access_log: {file: /x, json: {a: b, c: d, e: f}}\n"),
 			pick("", "    timeouts: {idle: 90s}\n"))
+		if protocol == "tcp" {
+			b.WriteString(pick("", "    tls: {cert: {on_envoy: /a.crt}}\n", "    tls: {cert: [{on_envoy: /a.crt}, {on_envoy: /b.crt}], client_ca: {on_envoy: /c.crt}, names: [x, \"*.y\"]}\n"))
+		}
 		if protocol == "tcp" && r.IntN(2) == 0 {
 			fmt.Fprintf(&b, "    sni: {a.example.com: %s, \"*.example.com\": b1, \"*\": 10.1.0.1:1}\n", randomTarget(r))
 		}

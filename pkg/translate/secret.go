@@ -24,43 +24,42 @@ func onEnvoy(f config.File) config.File {
 	return f
 }
 
-// listenerSecrets are those that the TLS of l needs.
-func listenerSecrets(l *config.Listener) []secretPlan {
-	t := l.TLS
+// listenerSecrets are those that t, the TLS of a listener, needs; none if it is nil.
+func listenerSecrets(owner string, t *config.ListenerTLS, origins []config.Place) []secretPlan {
 	if t == nil {
 		return nil
 	}
 	var plans []secretPlan
-	origins := tlsPlaces(l.TLSAt, l.At)
 	for i := range t.Certs {
-		name := listenerCertName(l, i)
-		plans = append(plans, secretPlan{name, origins, func(seen sight) proto.Message { return certificateSecret(name, t.Certs[i], seen) }})
+		plans = append(plans, certificatePlan(certName(owner, i), t.Certs[i], origins))
 	}
 	if t.ClientCA.Path != "" {
-		name := clientCAName(l)
-		plans = append(plans, secretPlan{name, origins, func(seen sight) proto.Message { return validationSecret(name, seen(t.ClientCA), t.Names) }})
+		plans = append(plans, validationPlan(clientCAName(owner), t.ClientCA, t.Names, origins))
 	}
 	return plans
 }
 
-// clusterSecrets are those that the TLS of a cluster needs.
-func clusterSecrets(c *clusterPlan) []secretPlan {
-	b := c.backend()
-	t := b.TLS
+// backendSecrets are those that t, the TLS to a backend, needs; none if it is nil.
+func backendSecrets(owner string, t *config.BackendTLS, origins []config.Place) []secretPlan {
 	if t == nil {
 		return nil
 	}
 	var plans []secretPlan
-	origins := tlsPlaces(b.TLSAt, b.At)
 	if t.Verify == config.VerifyPeer {
-		name := backendCAName(c.name)
-		plans = append(plans, secretPlan{name, origins, func(seen sight) proto.Message { return validationSecret(name, seen(t.CA.File), t.Names) }})
+		plans = append(plans, validationPlan(serverCAName(owner), t.CA.File, t.Names, origins))
 	}
 	if t.Cert.Chain.Path != "" {
-		name := backendCertName(c.name)
-		plans = append(plans, secretPlan{name, origins, func(seen sight) proto.Message { return certificateSecret(name, t.Cert, seen) }})
+		plans = append(plans, certificatePlan(certName(owner, 0), t.Cert, origins))
 	}
 	return plans
+}
+
+func certificatePlan(name string, c config.Certificate, origins []config.Place) secretPlan {
+	return secretPlan{name, origins, func(seen sight) proto.Message { return certificateSecret(name, c, seen) }}
+}
+
+func validationPlan(name string, authorities config.File, names []string, origins []config.Place) secretPlan {
+	return secretPlan{name, origins, func(seen sight) proto.Message { return validationSecret(name, seen(authorities), names) }}
 }
 
 // tlsPlaces are where a secret comes from: `tls`, unless that stands in the defaults, and what it is for.

@@ -24,27 +24,31 @@ var tlsVersions = map[config.TLSVersion]tlsv3.TlsParameters_TlsProtocol{
 	config.TLS13: tlsv3.TlsParameters_TLSv1_3,
 }
 
-// downstreamTLS is the transport socket of every filter chain of l; nil where TLS passes through. It names its secrets, so
-// that a change of a certificate is no change of the listener.
+// downstreamTLS is the transport socket of every filter chain of l; nil where TLS passes through.
 func downstreamTLS(l *config.Listener) *corev3.TransportSocket {
-	t := l.TLS
-	if t == nil {
+	if l.TLS == nil {
 		return nil
 	}
+	return tlsSocket(downstreamTLSContext(listenerOwner(l), l.TLS, offered(l.Exit)))
+}
+
+// downstreamTLSContext ends TLS as t says, for these protocols unless t has its own. It names the secrets of its owner, so that a change of a certificate is no
+// change of the listener.
+func downstreamTLSContext(owner string, t *config.ListenerTLS, protocols []string) *tlsv3.DownstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:     tlsParameters(t.Min, t.Max),
-		AlpnProtocols: alpn(t.ALPN, offered(l.Exit)),
+		AlpnProtocols: alpn(t.ALPN, protocols),
 	}
 	for i := range t.Certs {
-		common.TlsCertificateSdsSecretConfigs = append(common.TlsCertificateSdsSecretConfigs, sdsSecret(listenerCertName(l, i)))
+		common.TlsCertificateSdsSecretConfigs = append(common.TlsCertificateSdsSecretConfigs, sdsSecret(certName(owner, i)))
 	}
 	if t.ClientCA.Path != "" {
-		common.ValidationContextType = sdsValidation(clientCAName(l))
+		common.ValidationContextType = sdsValidation(clientCAName(owner))
 	}
-	return tlsSocket(&tlsv3.DownstreamTlsContext{
+	return &tlsv3.DownstreamTlsContext{
 		CommonTlsContext:         common,
 		RequireClientCertificate: wrapperspb.Bool(t.ClientCA.Path != "" && t.Client == config.RequireClient),
-	})
+	}
 }
 
 // handshakeTimeout is nil where there is no handshake.
@@ -61,23 +65,29 @@ func upstreamTLS(cluster string, t *config.BackendTLS, via *config.Tunnel) *core
 	if t == nil {
 		return nil
 	}
+	return tlsSocket(upstreamTLSContext(clusterOwner(cluster), t, spoken(via)))
+}
+
+// upstreamTLSContext speaks TLS as t says, for these protocols unless t has its own. It names the secrets of its owner, so that a change of a certificate is no change
+// of the cluster.
+func upstreamTLSContext(owner string, t *config.BackendTLS, protocols []string) *tlsv3.UpstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:     tlsParameters(t.Min, t.Max),
-		AlpnProtocols: alpn(t.ALPN, spoken(via)),
+		AlpnProtocols: alpn(t.ALPN, protocols),
 	}
 	if t.Cert.Chain.Path != "" {
-		common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{sdsSecret(backendCertName(cluster))}
+		common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{sdsSecret(certName(owner, 0))}
 	}
 	verify := t.Verify == config.VerifyPeer
 	if verify {
-		common.ValidationContextType = sdsValidation(backendCAName(cluster))
+		common.ValidationContextType = sdsValidation(serverCAName(owner))
 	}
-	return tlsSocket(&tlsv3.UpstreamTlsContext{
+	return &tlsv3.UpstreamTlsContext{
 		CommonTlsContext:     common,
 		Sni:                  t.SNI,
 		AutoHostSni:          t.SNI == "",
 		AutoSniSanValidation: verify && len(t.Names) == 0,
-	})
+	}
 }
 
 // alpn is what is written, or else what is spoken.

@@ -55,7 +55,8 @@ func (s *stanzaPlan) build(before *stanzaPlan) error {
 		s.resources = before.resources
 		return nil
 	}
-	secrets := listenerSecrets(s.stanza)
+	l := s.stanza
+	secrets := listenerSecrets(listenerOwner(l), l.TLS, tlsPlaces(l.TLSAt, l.At))
 	refs := append(s.refs(), secretRefs(secrets)...)
 	for i := range s.stanza.Binds {
 		b := &s.stanza.Binds[i]
@@ -94,7 +95,8 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 	if err := r.build(func() proto.Message { return cluster(c) }); err != nil {
 		return err
 	}
-	secrets := clusterSecrets(c)
+	b := c.backend()
+	secrets := backendSecrets(clusterOwner(c.name), b.TLS, tlsPlaces(b.TLSAt, b.At))
 	r.Refs = secretRefs(secrets)
 	made, err := buildSecrets(secrets)
 	if err != nil {

@@ -8,11 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/l4xds/l4xds/test/certs"
 	"github.com/l4xds/l4xds/test/echo"
 	"github.com/l4xds/l4xds/test/rig"
 )
 
-// The three tasks by which the language is measured: each is an example of at most so many lines, which runs as it is
+// The tasks by which the language is measured: each is an example of at most so many lines, which runs as it is
 // written, save that addresses become loopback ones.
 
 // TestExampleTCP: TCP to two backends, least connections, active check.
@@ -52,6 +53,26 @@ func TestExampleSNI(t *testing.T) {
 		f.wantDialed(echo.Dialer{TLS: ca.Client("a.example.com")}, "edge", "one")
 		f.wantDialed(echo.Dialer{TLS: ca.Client("x.b.example.com")}, "edge", "two")
 		f.wantDialed(echo.Dialer{TLS: ca.Client("elsewhere.test")}, "edge", "rest")
+	})
+}
+
+// TestExampleTLS: TLS ends at the listener, for clients with a certificate.
+func TestExampleTLS(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("one", "two")
+		ca := f.authority()
+		beside := filepath.Join(f.Dir, "config")
+		f.must(os.Mkdir(beside, 0o700))
+		pair, err := ca.Issue(certs.Leaf{Names: []string{"api.example.com"}})
+		f.must(err)
+		f.must(pair.Write(beside, "api"))
+		f.must(certs.Replace(filepath.Join(beside, "ca.crt"), ca.PEM()))
+		f.startExample("tls/mtls.yaml", 5, map[string]string{
+			"8443": "api", "10.0.0.11:8080": "one", "10.0.0.12:8080": "two",
+		})
+		f.wantDialed(echo.Dialer{TLS: ca.Client("api.example.com", pair)}, "api", "one")
+		f.wantDialed(echo.Dialer{TLS: ca.Client("api.example.com", pair)}, "api", "two")
+		f.wantClosed(echo.Dialer{TLS: ca.Client("api.example.com")}, "api")
 	})
 }
 

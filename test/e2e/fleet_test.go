@@ -69,6 +69,9 @@ func (f *fleet) end() {
 		if strings.Contains(log, "DATA RACE") {
 			f.t.Error("the daemon has a data race")
 		}
+		if strings.Contains(log, "PRIVATE KEY") {
+			f.t.Error("a log shows a private key")
+		}
 	}
 	if !f.t.Failed() {
 		_ = os.RemoveAll(f.Dir)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/l4xds/l4xds/test/certs"
 	"github.com/l4xds/l4xds/test/echo"
@@ -157,6 +158,64 @@ func TestRotation(t *testing.T) {
 		f.wantStat("listener_manager.listener_modified", 0)
 		f.wantStat("listener_manager.listener_in_place_updated", 0)
 		f.wantStat("listener_manager.lds.update_success", 1)
+	})
+}
+
+// TestRotationOfAuthorities: a new authority for the clients, and one for the endpoints, changes neither listener nor
+// cluster.
+func TestRotationOfAuthorities(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		old, renewed := f.authority(), f.authority()
+		f.trust(old, "ca")
+		f.tlsBackend(old, "was", "inside.example.com")
+		f.tlsBackend(renewed, "is", "inside.example.com")
+		f.issue(old, "api", certs.Leaf{Names: []string{"api.example.com"}})
+		f.start(`
+listeners:
+  api: {tcp: $api, tls: {cert: ../api.crt, client_ca: ../ca.crt}, to: {endpoints: [$was, $is], tls: {ca: ../ca.crt, sni: inside.example.com}}}
+`)
+		before := f.issue(old, "before", certs.Leaf{})
+		after := f.issue(renewed, "after", certs.Leaf{})
+		dialer := echo.Dialer{TLS: old.Client("api.example.com", before)}
+		f.wantDialed(dialer, "api", "was")
+		conn, err := dialer.Dial(f.ctx, f.addr("api"))
+		f.must(err)
+		f.Keep(conn)
+
+		f.trust(renewed, "ca")
+		f.wantDialed(echo.Dialer{TLS: old.Client("api.example.com", after)}, "api", "is")
+		f.wantClosed(dialer, "api")
+		f.must(conn.Ask("still there"))
+		f.wantStat("listener_manager.lds.update_success", 1)
+		f.wantStat("cluster_manager.cluster_modified", 0)
+		f.wantStat("cluster_manager.cluster_updated", 0)
+	})
+}
+
+// TestEditsBesideTLS: a listener and a cluster that change need not wait for secrets that their Envoy has, and one that
+// needs a new one is there with it.
+func TestEditsBesideTLS(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		ca := f.authority()
+		f.trust(ca, "ca")
+		f.tlsBackend(ca, "inside", "inside.example.com")
+		f.issue(ca, "api", certs.Leaf{Names: []string{"api.example.com"}})
+		f.issue(ca, "two", certs.Leaf{Names: []string{"two.example.com"}})
+		const config = `
+listeners: {api: {tcp: $api, tls: %s, to: web}}
+backends: {web: {endpoints: [$inside], balance: %s, tls: {ca: ../ca.crt, sni: inside.example.com}}}
+`
+		f.start(fmt.Sprintf(config, "../api.crt", "round_robin"))
+		f.wantDialed(echo.Dialer{TLS: ca.Client("api.example.com")}, "api", "inside")
+		began := time.Now()
+		f.edit(fmt.Sprintf(config, "../api.crt", "maglev"))
+		f.edit(fmt.Sprintf(config, "{cert: ../api.crt, min: 1.3}", "maglev"))
+		f.edit(fmt.Sprintf(config, "{cert: [../api.crt, ../two.crt], min: 1.3}", "random"))
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("three edits took %s: something waited for a fetch timeout of 5 s", took)
+		}
+		f.wantDialed(echo.Dialer{TLS: ca.Client("api.example.com")}, "api", "inside")
+		f.wantDialed(echo.Dialer{TLS: ca.Client("two.example.com")}, "api", "inside")
 	})
 }
 
