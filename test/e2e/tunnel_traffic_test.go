@@ -61,18 +61,14 @@ func TestTunnelSessions(t *testing.T) {
 	eachVariant(t, func(f *fleet) {
 		f.backends("one")
 		f.startTunnel(fmt.Sprintf(byUDP, "http: 2"))
-		open := make([]*session, sessions)
-		var opening sync.WaitGroup
-		for i := range open {
-			opening.Go(func() { open[i] = f.session("udp") })
-		}
-		opening.Wait()
-
 		// So many at once fit into a socket's buffer; more would be lost there, tunnel or not.
 		turns := make(chan struct{}, 8)
 		var asking sync.WaitGroup
-		for i, s := range open {
-			asking.Go(func() { s.askSizes(f, uint64(i), turns) })
+		for i := range sessions {
+			client, err := echo.OpenSession(f.ctx, f.addr("udp"))
+			f.must(err)
+			f.Keep(client)
+			asking.Go(func() { f.askSizes(client, uint64(i), turns) })
 		}
 		asking.Wait()
 		f.wantStat("udp.udp.downstream_sess_active", sessions)
@@ -86,11 +82,11 @@ func TestTunnelSessions(t *testing.T) {
 	})
 }
 
-// askSizes wants a datagram of each size back as it was sent.
-func (s *session) askSizes(f *fleet, seed uint64, turns chan struct{}) {
+// askSizes wants a datagram of each size back as it was sent. Sessions take turns with each other.
+func (f *fleet) askSizes(client *echo.Session, seed uint64, turns chan struct{}) {
 	for _, size := range []int{1, 2, 63, 64, 500, 1200, 1472, 1500, 1501, 4096, 9000} {
 		turns <- struct{}{}
-		_, err := s.Ask(string(noise(seed, size)), 5*time.Second)
+		_, err := client.Ask(string(noise(seed, size)), 5*time.Second)
 		<-turns
 		if err != nil {
 			f.t.Errorf("session %d, %d bytes: %v", seed, size, err)
@@ -307,4 +303,60 @@ func TestTunnelFarEndRestarted(t *testing.T) {
 		})
 		f.wantTCP("tcp", "two")
 	})
+}
+
+// twoHubs is a tunnel with two far ends, each an Envoy of its own; the verb is the tunnel's keys.
+const twoHubs = `
+listeners: {udp: {udp: $udp, to: $one, via: hub, nodes: {id: near}}}
+tunnels:
+  hub: {proxy: [$east, $west], http: 2, %s}
+  east: {exit: {tcp: $east, targets: $one, nodes: {id: east}}}
+  west: {exit: {tcp: $west, targets: $one, nodes: {id: west}}}
+`
+
+// TestTunnelPing: sessions leave a far end that is connected and hangs, for one that does not; without ping they stay.
+func TestTunnelPing(t *testing.T) {
+	const sessions = 4 // two workers take turns between two far ends: some are at each
+	for keys, leave := range map[string]bool{"ping: {interval: 300ms, timeout: 300ms}": true, "ping: none": false} {
+		t.Run(keys, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, "delta")
+			f.backends("one")
+			f.startDaemon(fmt.Sprintf(twoHubs, keys))
+			east := f.startEnvoy("east", "hub")
+			f.startEnvoy("west", "hub")
+			f.envoy = f.startEnvoy("near", "near")
+			var open []*session
+			for range sessions {
+				open = append(open, f.session("udp"))
+			}
+			f.must(east.Signal(syscall.SIGSTOP))
+			t.Cleanup(func() { _ = east.Signal(syscall.SIGCONT) }) // a frozen process would not end
+			stuck := stuckSessions(open, 200*time.Millisecond)
+			if len(stuck) == 0 || len(stuck) == sessions {
+				t.Fatalf("%d of %d sessions are at the far end that hangs", len(stuck), sessions)
+			}
+			start, patience := time.Now(), 2*time.Second
+			if leave {
+				patience = 20 * time.Second
+			}
+			for len(stuck) > 0 && time.Since(start) < patience {
+				stuck = stuckSessions(stuck, 200*time.Millisecond)
+			}
+			t.Logf("after %v %d sessions are stuck", time.Since(start).Round(time.Millisecond), len(stuck))
+			if left := len(stuck) == 0; left != leave {
+				t.Errorf("sessions left the far end: %v, want %v", left, leave)
+			}
+		})
+	}
+}
+
+// stuckSessions are those that get no answer in time.
+func stuckSessions(sessions []*session, wait time.Duration) (stuck []*session) {
+	for _, s := range sessions {
+		if _, err := s.Ask(time.Now().String(), wait); err != nil {
+			stuck = append(stuck, s)
+		}
+	}
+	return stuck
 }
