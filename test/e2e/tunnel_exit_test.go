@@ -16,7 +16,7 @@ import (
 	"github.com/l4xds/l4xds/test/masque"
 )
 
-// exits are two far ends without near ones; the verb is a port.
+// exits are two far ends without near ones; the verb is a port that names below localhost are reached at.
 const exits = `
 listeners: {}
 tunnels:
@@ -113,7 +113,7 @@ func (f *fleet) wantReached(ask masque.Ask, backend string) {
 		defer func() { _ = stream.Close() }()
 	}
 	switch {
-	case backend == "" && errors.Is(err, masque.Refused(http.StatusNotFound)):
+	case backend == "" && errors.Is(err, masque.RefusedError(http.StatusNotFound)):
 		return
 	case backend == "" || err != nil:
 		f.t.Errorf("%+v: %v, want %q (empty: 404)", ask, err, backend)
@@ -143,4 +143,18 @@ func greet(stream *masque.Stream, datagrams bool, backend string) error {
 		err = errors.New("another datagram came back")
 	}
 	return cmp.Or(err, same(name, backend))
+}
+
+// TestTunnelIPv6: both ends from one file agree on how an IPv6 address is asked for.
+func TestTunnelIPv6(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, "delta")
+	f.words["six"] = net.JoinHostPort("::1", f.port("six"))
+	f.backends("six")
+	f.startTunnel(`
+listeners: {both: {tcp: $both, udp: $both, to: $six, via: hub, nodes: {id: near}}}
+tunnels: {hub: {proxy: $hub, http: 2, exit: {nodes: {id: far}}}}
+`)
+	f.wantTCP("both", "six")
+	f.wantUDP("both", "six")
 }

@@ -16,10 +16,10 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// Refused is the error of a request that the far end answered with another status than 200.
-type Refused int
+// RefusedError is the error of a request that the far end answered with another status than 200.
+type RefusedError int
 
-func (r Refused) Error() string { return fmt.Sprintf("refused with status %d", int(r)) }
+func (r RefusedError) Error() string { return fmt.Sprintf("refused with status %d", int(r)) }
 
 // Ask is what a client asks a far end for.
 type Ask struct {
@@ -70,7 +70,9 @@ func (a Ask) openHTTP1(ctx context.Context) (*Stream, error) {
 	return a.opened(s, response, err)
 }
 
-// openHTTP2 uses golang.org/x/net: the client of net/http cannot ask for CONNECT-UDP.
+// openHTTP2 uses golang.org/x/net: the client of net/http takes :protocol for the name of a header, and refuses it.
+//
+//nolint:staticcheck // deprecated in favour of net/http, which cannot do it
 func (a Ask) openHTTP2(ctx context.Context) (*Stream, error) {
 	transport := &http2.Transport{
 		AllowHTTP: true,
@@ -105,7 +107,7 @@ func (a Ask) opened(s *Stream, response *http.Response, err error) (*Stream, err
 	}
 	if response.StatusCode != http.StatusOK {
 		_ = response.Body.Close()
-		return nil, failed(s, Refused(response.StatusCode))
+		return nil, failed(s, RefusedError(response.StatusCode))
 	}
 	s.in = bufio.NewReader(response.Body)
 	return s, nil

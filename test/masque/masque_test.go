@@ -84,7 +84,7 @@ func wantAnswered(t *testing.T, stream *Stream, datagrams bool) {
 func TestRefusals(t *testing.T) {
 	server := listen(t)
 	server.Refuse(2)
-	for i, want := range []error{Refused(http.StatusServiceUnavailable), Refused(http.StatusServiceUnavailable), nil} {
+	for i, want := range []error{RefusedError(http.StatusServiceUnavailable), RefusedError(http.StatusServiceUnavailable), nil} {
 		stream, err := Ask{Proxy: server.Addr, HTTP: 1 + i%2, Method: "CONNECT", Authority: "a:1"}.Open(t.Context())
 		if err == nil {
 			defer func() { _ = stream.Close() }()
