@@ -76,6 +76,10 @@ func TestTunnelSessions(t *testing.T) {
 		connections, err := f.envoy.Stat(f.ctx, "cluster.hub.upstream_cx_total")
 		f.must(err)
 		f.t.Logf("%d sessions in %d connections", sessions, connections)
+		// On a kernel that coalesces datagrams Envoy has room for 64 KB, whatever the listener says.
+		if _, err := f.session("udp").Ask(string(noise(0, 60000)), 5*time.Second); err != nil {
+			f.t.Errorf("60000 bytes: %v", err)
+		}
 		if connections > 2 { // one for each worker thread
 			f.t.Errorf("%d sessions took %d connections, want 2 at most", sessions, connections)
 		}
@@ -226,6 +230,53 @@ func (f *fleet) lateBackend(name string) {
 			}()
 		}
 	}()
+}
+
+// TestTunnelServerEnds: a server that has said all ends both directions; what its client says afterwards is lost.
+func TestTunnelServerEnds(t *testing.T) {
+	for _, http := range []string{"http: 1", "http: 2"} {
+		t.Run(http, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, "delta")
+			heard := f.earlyBackend("two", "that is all")
+			f.startTunnel(fmt.Sprintf(byTCP, http))
+			conn, err := net.Dial("tcp", f.addr("tcp"))
+			f.must(err)
+			f.Keep(conn)
+			f.must(conn.SetDeadline(time.Now().Add(10 * time.Second)))
+			said, err := io.ReadAll(conn)
+			if err != nil || string(said) != "that is all" {
+				t.Errorf("the client heard %q, %v", said, err)
+			}
+			_, _ = io.WriteString(conn, "not yet") // an error if the kernel has heard already that nobody listens
+			_ = conn.(*net.TCPConn).CloseWrite()
+			if text := <-heard; text != "" {
+				t.Errorf("the server heard %q after its end, which is more than the tunnel promises", text)
+			}
+		})
+	}
+}
+
+// earlyBackend starts a server that says all it has to say to the first client, and then listens.
+func (f *fleet) earlyBackend(name, text string) (heard <-chan string) {
+	f.t.Helper()
+	listener, err := net.Listen("tcp", f.addr(name))
+	f.must(err)
+	f.Keep(listener)
+	all := make(chan string, 1)
+	go func() {
+		defer close(all)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, text)
+		_ = conn.(*net.TCPConn).CloseWrite()
+		said, _ := io.ReadAll(conn) // cut or ended, that is all
+		all <- string(said)
+	}()
+	return all
 }
 
 // oneDead is a tunnel of whose two far ends one is not there; the verb is the tunnel's keys.
