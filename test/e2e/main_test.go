@@ -9,6 +9,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/l4xds/l4xds/test/masque"
 	"github.com/l4xds/l4xds/test/rig"
 )
 
@@ -25,6 +26,9 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
+	if err := masque.Enable(); err != nil {
+		return 1, err
+	}
 	if _, err := rig.EnvoyPath(); err != nil {
 		return 1, err // without Envoy nothing is proved: never a skip
 	}
