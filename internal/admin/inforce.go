@@ -224,7 +224,11 @@ func (w *yamlWriter) backend(depth int, b *config.Backend) {
 	w.key(depth, "endpoints", endpoints(b.Endpoints))
 	w.key(depth, "balance", string(b.Balance))
 	if c := b.Check; c != nil {
-		w.key(depth, "check", flow("tcp", c.TCP.String(), "timeout", c.Timeout.String(),
+		how := "tcp"
+		if c.HTTP != 0 {
+			how = "http"
+		}
+		w.key(depth, "check", flow(how, c.Interval().String(), "timeout", c.Timeout.String(),
 			"fall", strconv.Itoa(c.Fall), "rise", strconv.Itoa(c.Rise)))
 	}
 	if tcp {

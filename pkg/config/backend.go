@@ -1,6 +1,10 @@
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+)
 
 // Backend is a set of endpoints and how to choose and reach one of them.
 // Envoy: envoy.config.cluster.v3.Cluster and its ClusterLoadAssignment.
@@ -98,12 +102,17 @@ func (Balance) wordOnly(word string) Protocol {
 	return ""
 }
 
-// Check is an active health check: endpoints that fail it get no new connections.
+// Check is an active health check: endpoints that fail it get no new connections. One of TCP and HTTP is set.
 // Envoy: envoy.config.core.v3.HealthCheck.
 type Check struct {
 	// TCP is the interval at which each endpoint is connected to.
 	// Envoy: envoy.config.core.v3.HealthCheck.interval, with tcp_health_check
-	TCP Duration `yaml:"tcp" required:"true" range:"1ms..8760h"`
+	TCP Duration `yaml:"tcp" instead:"http" range:"1ms..8760h"`
+	// HTTP is the interval at which each endpoint is asked for `/` over HTTP, that of the tunnel where it is a far end, else
+	// HTTP/1.1. Any answer but a server's error (5xx) will do: it says that somebody is at work there, where a connection is
+	// also taken for one that hangs.
+	// Envoy: envoy.config.core.v3.HealthCheck.interval, with http_health_check
+	HTTP Duration `yaml:"http" instead:"tcp" range:"1ms..8760h"`
 	// Timeout is how long one check may take.
 	// Default: 1s; within a site an answer that takes longer is a fault.
 	// Envoy: envoy.config.core.v3.HealthCheck.timeout
@@ -116,4 +125,15 @@ type Check struct {
 	// Default: 2; one may be chance.
 	// Envoy: envoy.config.core.v3.HealthCheck.healthy_threshold
 	Rise int `yaml:"rise" default:"2" range:"1..1000"`
+}
+
+// Interval is the time between two checks.
+func (c *Check) Interval() Duration { return c.TCP + c.HTTP }
+
+func (c *Check) check(d *decoder, v *value) {
+	s := shapeOf(reflect.TypeFor[Check]())
+	misspelt := slices.ContainsFunc(v.pairs, func(p pair) bool { return s.index[p.key.text] == nil })
+	if v.get("tcp") == nil && v.get("http") == nil && !misspelt {
+		d.errorf(idNoValue, v, "has neither tcp nor http; write how often, as {tcp: 5s}")
+	}
 }

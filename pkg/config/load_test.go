@@ -178,18 +178,18 @@ listeners:
 		"plain": {
 			"10.0.0.9:1", hour, &Keepalive{60 * second, 20 * second, 9},
 			&AccessLog{File: "stdout", JSON: Fields{{"a", "1"}, {"b", "2"}}},
-			Random, &Check{9 * second, second, 7, 2}, 5 * second, nil,
+			Random, &Check{TCP: 9 * second, Timeout: second, Fall: 7, Rise: 2}, 5 * second, nil,
 		},
 		"near": {
 			"10.0.0.8:2", 0, &Keepalive{30 * second, 20 * second, 9},
 			&AccessLog{File: "/log", JSON: Fields{{"a", "1"}, {"b", "3"}, {"c", "4"}}},
-			Maglev, &Check{second, second, 7, 2}, 5 * second, nil,
+			Maglev, &Check{TCP: second, Timeout: second, Fall: 7, Rise: 2}, 5 * second, nil,
 		},
 		"nearer": {"10.0.0.7:3", hour, nil, nil, RingHash, nil, second, nil},
 		"text": {
 			"10.0.0.9:4", hour, &Keepalive{60 * second, 20 * second, 9},
 			&AccessLog{File: "stderr", Text: "x"},
-			Random, &Check{9 * second, second, 7, 2}, 5 * second, nil,
+			Random, &Check{TCP: 9 * second, Timeout: second, Fall: 7, Rise: 2}, 5 * second, nil,
 		},
 	}
 	for name, w := range want {

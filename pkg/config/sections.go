@@ -34,7 +34,7 @@ func (l *loader) read(src *Source, paths []string) {
 			l.partial = true
 		}
 	}
-	switch _, ok := l.singles["listeners"]; {
+	switch ok := l.singles["listeners"] != nil || l.singles["tunnels"] != nil; {
 	case len(paths) == 0:
 		l.failFile(idMissing, ".", "nothing to read; no path was given")
 	case !ok && !l.partial && l.unknown == 0 && len(files) > 0:

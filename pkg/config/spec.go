@@ -103,6 +103,9 @@ var specNames = map[reflect.Type]string{
 func specOf(t reflect.Type) *Spec {
 	s := shapeOf(t).spec()
 	s.Name = specNames[t]
+	if t == reflect.TypeFor[Check]() {
+		s.Needs = [][]Need{{{Key: "tcp"}, {Key: "http"}}}
+	}
 	if t == reflect.TypeFor[tunnelForm]() {
 		s.Needs = [][]Need{{{Key: "proxy"}, {Key: "exit"}}}
 	}

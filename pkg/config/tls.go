@@ -116,6 +116,11 @@ func (c *Config) Expiry() time.Time {
 			}
 		}
 	}
+	for _, t := range c.Tunnels {
+		if t.Proxy != nil && t.Proxy.TLS != nil {
+			add(t.Proxy.TLS.Cert)
+		}
+	}
 	return first
 }
 

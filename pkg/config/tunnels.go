@@ -600,7 +600,7 @@ func (h *Headers) decode(d *decoder, v *value) {
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		at := v.pair(name)
 		switch lower := strings.ToLower(name); {
-		case lower == "host" || strings.HasPrefix(name, ":"):
+		case lower == "host" || lower == "capsule-protocol" || strings.HasPrefix(name, ":"):
 			d.errorf(idText, at.key, "cannot be set: the far end is asked by it")
 		case !validHeader(lower):
 			d.errorf(idText, at.key, "%s is not the name of a header", quote(name))

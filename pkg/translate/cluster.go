@@ -25,7 +25,7 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
 		LoadBalancingPolicy:           loadBalancingPolicy(b.Balance, p.split),
 		CommonLbConfig:                neverPanic(),
-		HealthChecks:                  healthChecks(b.Check),
+		HealthChecks:                  healthChecks(b.Check, p.tunnel),
 		IgnoreHealthOnHostRemoval:     true, // else a removed endpoint is used until it fails its check
 		CircuitBreakers:               breakers(p.tunnel),
 		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive),

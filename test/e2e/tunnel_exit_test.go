@@ -69,7 +69,7 @@ func TestExitTargets(t *testing.T) {
 		f.wantReached(ask, "")
 	}
 	for _, exit := range []string{"hub", "in"} {
-		f.wantStat("http."+exit+".downstream_rq_4xx", refused[f.addr(exit)])
+		f.untilStat("http."+exit+".downstream_rq_4xx", refused[f.addr(exit)])
 	}
 }
 

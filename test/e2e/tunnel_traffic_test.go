@@ -43,8 +43,8 @@ func (f *fleet) startTunnel(config string) *rig.Envoy {
 	return far
 }
 
-// wantStat waits until the near end's statistic is so.
-func (f *fleet) wantStat(name string, want int) {
+// untilStat waits until the near end's statistic is so.
+func (f *fleet) untilStat(name string, want int) {
 	f.t.Helper()
 	f.until(func(ctx context.Context) error {
 		got, err := f.envoy.Stat(ctx, name)
@@ -71,8 +71,8 @@ func TestTunnelSessions(t *testing.T) {
 			asking.Go(func() { f.askSizes(client, uint64(i), turns) })
 		}
 		asking.Wait()
-		f.wantStat("udp.udp.downstream_sess_active", sessions)
-		f.wantStat("cluster.hub.udp.sess_tunnel_success", sessions)
+		f.untilStat("udp.udp.downstream_sess_active", sessions)
+		f.untilStat("cluster.hub.udp.sess_tunnel_success", sessions)
 		connections, err := f.envoy.Stat(f.ctx, "cluster.hub.upstream_cx_total")
 		f.must(err)
 		f.t.Logf("%d sessions in %d connections", sessions, connections)
@@ -123,7 +123,7 @@ func TestTunnelBuffer(t *testing.T) {
 			for i := range early {
 				f.must(client.Send(string(rune('a' + i))))
 			}
-			f.wantStat("udp.udp.downstream_sess_rx_datagrams", early)
+			f.untilStat("udp.udp.downstream_sess_rx_datagrams", early)
 			f.startEnvoy("far", "far")
 			if got := f.answersBefore(client, "the end"); got != "abcdefghijklmnopqrst"[:want] {
 				t.Errorf("answered were %q, want the first %d", got, want)
@@ -410,4 +410,31 @@ func stuckSessions(sessions []*session, wait time.Duration) (stuck []*session) {
 		}
 	}
 	return stuck
+}
+
+// TestTunnelCheck: a check by HTTP takes a far end out that is connected to and hangs, so that no new connection waits
+// for it, and brings it back.
+func TestTunnelCheck(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, "delta")
+	f.backends("one")
+	config := strings.Replace(fmt.Sprintf(twoHubs, "ping: {interval: 300ms, timeout: 300ms}, check: {http: 300ms, timeout: 300ms, fall: 2, rise: 1}"),
+		"{udp: $udp,", "{tcp: $tcp, udp: $udp,", 1)
+	f.startDaemon(config)
+	east := f.startEnvoy("east", "hub")
+	f.startEnvoy("west", "hub")
+	f.envoy = f.startEnvoy("near", "near")
+	f.untilStat("cluster.hub.membership_healthy", 2)
+	f.must(east.Signal(syscall.SIGSTOP))
+	t.Cleanup(func() { _ = east.Signal(syscall.SIGCONT) }) // a frozen process would not end
+	f.untilStat("cluster.hub.membership_healthy", 1)
+	for range 20 {
+		start := time.Now()
+		f.wantTCP("tcp", "one")
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("a new connection took %v", took)
+		}
+	}
+	f.must(east.Signal(syscall.SIGCONT))
+	f.untilStat("cluster.hub.membership_healthy", 2)
 }
