@@ -278,15 +278,18 @@ func (e *edge) watch(paths []string) bool {
 	return fresh
 }
 
-// add watches path and reports whether that worked. A missing path is the loader's to report. The usual cause of any
-// other failure is a limit of the kernel; polling then finds what is not heard.
+// add watches path and reports whether there is a reason to look. A path that is missing was there at the last look, and
+// nobody would hear of its return: the next look watches what is above it. The usual cause of any other failure is a
+// limit of the kernel; polling then finds what is not heard.
 func (e *edge) add(path string) bool {
 	err := e.notify.Add(path)
-	if err == nil {
+	switch {
+	case err == nil:
 		delete(e.refused, path)
 		return true
-	}
-	if !e.refused[path] && !errors.Is(err, fs.ErrNotExist) {
+	case errors.Is(err, fs.ErrNotExist):
+		return true
+	case !e.refused[path]:
 		e.refused[path] = true
 		e.metrics.errors.Inc()
 		e.log.Warn("directory cannot be watched, its changes are found by polling only", "path", path, "error", err)

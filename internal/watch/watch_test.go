@@ -178,6 +178,15 @@ func TestAMountedFileIsWatchedItself(t *testing.T) {
 	wantHint(t, w, Quiet)
 }
 
+// TestWhatIsGoneIsLookedAt: a directory that vanished between the look and now may be back before anybody listens.
+func TestWhatIsGoneIsLookedAt(t *testing.T) {
+	w, l := running(t, Options{Mode: Events})
+	arm(t, w, filepath.Join(t.TempDir(), "gone", "edge.yaml"))
+	if l.String() != "" {
+		t.Errorf("said %q", l)
+	}
+}
+
 func TestPollNeedsNoEvents(t *testing.T) {
 	w, _ := running(t, Options{Mode: Poll, PollInterval: 10 * time.Millisecond})
 	for range 3 {
