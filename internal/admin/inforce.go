@@ -300,8 +300,9 @@ func endpoints(all []config.Endpoint) string {
 	texts := make([]string, len(all))
 	for i, e := range all {
 		texts[i] = strconv.Quote(endpoint(e))
-		if e.Weight != 1 {
-			texts[i] = flow("address", texts[i], "weight", strconv.FormatUint(uint64(e.Weight), 10))
+		if e.Weight != 1 || e.Priority != 0 {
+			texts[i] = flow("address", texts[i], "weight", strconv.FormatUint(uint64(e.Weight), 10),
+				"priority", strconv.FormatUint(uint64(e.Priority), 10))
 		}
 	}
 	return "[" + strings.Join(texts, ", ") + "]"

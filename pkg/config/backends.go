@@ -86,6 +86,7 @@ func (l *loader) fillBackend(b *Backend, stanza string, v *value, p protocols, d
 		b.TLSAt = l.place(stanza, at.key)
 	}
 	l.checkEndpoints(b, stanza, list, p)
+	l.checkPriorities(b, list)
 	l.checkTLS(b, v, list)
 	if at := v.pair("keepalive"); at != nil && !at.value.is("none") && b.onlyUnix() {
 		l.errorf(idNoEffect, at.key, "has no effect on unix sockets; leave it out")
@@ -113,6 +114,34 @@ func (l *loader) checkEndpoints(b *Backend, stanza string, list *value, p protoc
 			l.errorf(idUnix, item, "%s gets nothing beside host names; make it a backend of its own", quote("unix:"+e.Path))
 		}
 	}
+}
+
+// checkPriorities says which endpoints would never be used.
+func (l *loader) checkPriorities(b *Backend, list *value) {
+	there := map[uint32]bool{}
+	for _, e := range b.Endpoints {
+		there[e.Priority] = true
+	}
+	for i, item := range list.elements() {
+		at := item.get("priority")
+		switch p := b.Endpoints[i].Priority; {
+		case p == 0 || at == nil:
+		case !there[p-1]:
+			l.errorf(idBounds, at, "no endpoint has priority %d; leave no gap, and begin with 0", p-1)
+		case b.Check == nil:
+			l.errorf(idNoEffect, at, "has no effect without a check: nothing tells when the endpoints of priority 0 are down")
+		}
+	}
+}
+
+// priorities reports whether some endpoints are used only when others are down.
+func (b *Backend) priorities() bool {
+	for _, e := range b.Endpoints {
+		if e.Priority > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // onlyUnix reports whether all endpoints are unix sockets.

@@ -56,7 +56,8 @@ const (
 
 	idUnknownTunnel id = "L4X0207"
 
-	idTunnel id = "L4X0701"
+	idTunnel    id = "L4X0701"
+	idHalfClose id = "L4X0702"
 
 	idEmptyGroup   id = "L4X0501"
 	idMatchesNoOne id = "L4X0502"
@@ -140,4 +141,5 @@ var Messages = []Message{
 	{string(idOnEnvoy), "Certificate and key lie on different machines."},
 	{string(idTLSVersions), "`min` is above `max`: Envoy would take it, and refuse every client."},
 	{string(idTunnel), "A tunnel that cannot be: an end is missing, or it cannot carry what is to go through it."},
+	{string(idHalfClose), "A warning: HTTP/1.1 cannot carry the end of one direction of a TCP connection alone."},
 }

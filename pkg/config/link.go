@@ -215,7 +215,7 @@ func (l *loader) checkTargets() {
 			continue
 		}
 		if why := t.unequal(); why != "" {
-			l.errorf(idUnequalSplit, t.at, "backends %s, and UDP cannot be split between clusters; make them alike", why)
+			l.errorf(idUnequalSplit, t.at, "%s, and UDP cannot be split between clusters; make them alike", why)
 		}
 	}
 }

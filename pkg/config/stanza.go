@@ -266,7 +266,7 @@ func (e *Endpoint) decode(d *decoder, v *value) {
 	var form endpointForm
 	d.mapping(shapeOf(reflect.TypeOf(form)).long(v), &form)
 	*e = form.Address.Endpoint
-	e.Weight = form.Weight
+	e.Weight, e.Priority = form.Weight, form.Priority
 }
 
 func (f *Fields) decode(d *decoder, v *value) {

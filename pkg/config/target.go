@@ -60,11 +60,14 @@ func (t Target) unequal() string {
 	var names, sockets *Backend
 	for _, p := range t.Parts {
 		if key := first.differs(p.Backend); key != "" {
-			return quote(first.Name) + " and " + quote(p.Backend.Name) + " differ in " + key
+			return "backends " + quote(first.Name) + " and " + quote(p.Backend.Name) + " differ in " + key
+		}
+		if p.Backend.priorities() {
+			return "backend " + quote(p.Backend.Name) + " has priorities"
 		}
 		for _, e := range p.Backend.Endpoints {
 			if o := seen[e.destination()]; o != nil && o != p.Backend {
-				return quote(o.Name) + " and " + quote(p.Backend.Name) + " share an endpoint"
+				return "backends " + quote(o.Name) + " and " + quote(p.Backend.Name) + " share an endpoint"
 			}
 			seen[e.destination()] = p.Backend
 			switch {
@@ -76,7 +79,7 @@ func (t Target) unequal() string {
 		}
 	}
 	if names != nil && sockets != nil { // beside host names, Envoy sends nothing to unix sockets
-		return quote(names.Name) + " has host names and " + quote(sockets.Name) + " unix sockets"
+		return "backends " + quote(names.Name) + " has host names and " + quote(sockets.Name) + " unix sockets"
 	}
 	return ""
 }

@@ -284,6 +284,9 @@ func (l *loader) checkFar(t *tunnel) {
 			l.errorf(idNoEffect, p.key, "has no effect: it is for UDP, and no UDP listener goes through this tunnel")
 		}
 	}
+	if http := t.value.get("http"); t.HTTP == 1 && t.carries[TCP] {
+		l.warnf(idHalfClose, http, "TCP through HTTP/1.1 ends in both directions once one side has sent all, and loses what is on its way back; HTTP/2 does not, for what clients send")
+	}
 	if exit := t.value.get("exit"); t.carries[UDP] && exit != nil && exit.get("via") == nil {
 		l.checkUDP(t)
 	}

@@ -14,12 +14,25 @@ func loadAssignment(p *clusterPlan) *endpointv3.ClusterLoadAssignment {
 	for _, part := range p.parts {
 		switch {
 		case !p.split:
-			a.Endpoints = append(a.Endpoints, &endpointv3.LocalityLbEndpoints{LbEndpoints: lbEndpoints(part.Backend)})
+			a.Endpoints = append(a.Endpoints, byPriority(part.Backend)...)
 		case part.Weight > 0: // Envoy refuses a weight of 0; a locality that is left out gets nothing
 			a.Endpoints = append(a.Endpoints, weightedLocality(part))
 		}
 	}
 	return a
+}
+
+// byPriority is the endpoints of a backend, one list for each priority. There is one at least, also if it is empty.
+func byPriority(b *config.Backend) []*endpointv3.LocalityLbEndpoints {
+	lists := []*endpointv3.LocalityLbEndpoints{{}}
+	for i := range b.Endpoints {
+		e := &b.Endpoints[i]
+		for int(e.Priority) >= len(lists) {
+			lists = append(lists, &endpointv3.LocalityLbEndpoints{Priority: uint32(len(lists))})
+		}
+		lists[e.Priority].LbEndpoints = append(lists[e.Priority].LbEndpoints, lbEndpoint(e))
+	}
+	return lists
 }
 
 // weightedLocality is one backend of a split. Localities must differ, and the name shows in Envoy's /clusters.
