@@ -120,7 +120,7 @@ func buffer(b *config.Buffer) string {
 	if b == nil {
 		return "none"
 	}
-	return flow("datagrams", strconv.Itoa(b.Datagrams), "bytes", strconv.Itoa(b.Bytes))
+	return flow("datagrams", strconv.Itoa(b.Datagrams), "bytes", b.Bytes.String())
 }
 
 func ping(p *config.Ping) string {

@@ -27,6 +27,9 @@ type chunk struct {
 	values int
 }
 
+// maxSections is how many sections a text may be cut into, far more than the language has: each costs a reader of its own.
+const maxSections = 64
+
 // divide cuts text into the sections at its top, and those that are remembered by their stanzas into these. It returns
 // nil where the form does not allow it.
 func divide(text []byte) []*chunk {
@@ -73,7 +76,7 @@ func (d *division) line(text []byte, offset, number int, line []byte) bool {
 	name, rest, ok := bytes.Cut(content, []byte(":"))
 	isKey := ok && plainName(name) && (len(rest) == 0 || rest[0] == ' ')
 	switch {
-	case at == 0 && !isKey:
+	case at == 0 && (!isKey || len(d.sections) == maxSections):
 		return false
 	case at == 0:
 		d.open = nil

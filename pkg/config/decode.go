@@ -149,6 +149,8 @@ func (d *decoder) field(k *key, v *value, into reflect.Value) {
 		d.word(target.words(), v, into)
 	case *Duration:
 		d.duration(k, v, target)
+	case *Size:
+		d.size(k, v, target)
 	case *map[string]string:
 		d.texts(v, target)
 	default:
@@ -284,6 +286,22 @@ func (d *decoder) duration(k *key, v *value, into *Duration) {
 		d.errorf(idBounds, v, "%s is not a multiple of %s", v.text, k.step)
 	default:
 		*into = span
+	}
+}
+
+func (d *decoder) size(k *key, v *value, into *Size) {
+	if v.kind != scalar {
+		d.errorf(idKind, v, "%s where a size belongs, such as 16KiB", v.what())
+		return
+	}
+	size, err := parseSize(v.text)
+	switch {
+	case err != nil:
+		d.errorf(idNumber, v, "%s", err)
+	case !k.bounds.allowSize(size):
+		d.errorf(idBounds, v, "%s is outside %s", v.text, k.bounds)
+	default:
+		*into = size
 	}
 }
 

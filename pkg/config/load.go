@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 )
 
 // Load reads the files at paths, each a file, a directory of *.yaml and *.yml, or "-", as one configuration. It says
@@ -35,6 +35,7 @@ func newLoader(src *Source, before *memory) *loader {
 		clusters: map[string]*value{},
 		binds:    map[*Bind]*value{},
 		unclear:  map[*Listener]bool{},
+		common:   sha256.New(),
 		kept:     map[string]map[string]*memo{},
 	}
 }
@@ -99,7 +100,7 @@ type loader struct {
 	before *memory
 	unsure bool
 	// common and kept are for the next Load: see memory.
-	common strings.Builder
+	common hash.Hash
 	kept   map[string]map[string]*memo
 }
 

@@ -11,7 +11,7 @@ import (
 // name. So the same text under the same common means the same listeners, but for the backends and tunnels, which are
 // looked up again.
 type memory struct {
-	// common is the text of all that is not divided: it may concern every stanza.
+	// common is a hash of the text of all that is not divided: it may concern every stanza.
 	common string
 	// stanzas are keyed by their section and their text.
 	stanzas map[string]map[string]*memo
@@ -38,22 +38,25 @@ type memo struct {
 // divided reports whether the stanzas of a section are remembered one by one.
 func divided(section string) bool { return section == "listeners" || section == "backends" }
 
-// pieces reads doc piece by piece, but for what is remembered; nil where it has to be read as a whole.
-func (l *loader) pieces(doc *document) *value {
+// pieces reads doc piece by piece, but for what is remembered. It reports false where it has to be read as a whole; the
+// value is nil where it was said why there is none.
+func (l *loader) pieces(doc *document) (*value, bool) {
 	sections := divide(doc.text)
 	l.recall(sections)
 	if sections != nil {
-		if root := parsePieces(doc, sections); root != nil {
+		if root, ok := parsePieces(doc, sections, l.report); ok {
 			for _, c := range sections {
 				if !divided(c.name) {
-					l.common.Write(c.text)
+					l.common.Write(c.text) // a hash never fails
+					l.common.Write([]byte{0})
 				}
 			}
-			return root
+			return root, true
 		}
 	}
 	l.common.Write(doc.text)
-	return nil
+	l.common.Write([]byte{0})
+	return nil, false
 }
 
 // recall finds the stanzas that the former Load knew.
@@ -237,7 +240,7 @@ func (l *Listener) clone() *Listener {
 // forgotten reports whether the former Load is of no use: what concerns all stanzas is new, or something is wrong that
 // only a reading of everything can say.
 func (l *loader) forgotten() bool {
-	return l.before != nil && (l.unsure || l.before.common != l.common.String())
+	return l.before != nil && (l.unsure || l.before.common != string(l.common.Sum(nil)))
 }
 
 // memory is what the next Load can take over.
@@ -246,5 +249,5 @@ func (l *loader) memory() *memory {
 	for name, t := range l.tunnels {
 		tunnels[name] = t.Tunnel
 	}
-	return &memory{common: l.common.String(), stanzas: l.kept, tunnels: tunnels}
+	return &memory{common: string(l.common.Sum(nil)), stanzas: l.kept, tunnels: tunnels}
 }

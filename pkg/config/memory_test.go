@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestPiecesReadAlike holds the reading by pieces to that of the whole: wherever the former does not give up, the two
@@ -34,6 +36,8 @@ func TestPiecesReadAlike(t *testing.T) {
 		}
 	}
 	texts = append(texts, unusual...)
+	texts = append(texts, aliasBomb(), mergeBomb(), "listeners:\n  a: "+strings.Repeat("[", maxDepth-3)+strings.Repeat("]", maxDepth-3),
+		"listeners:\n  a: "+strings.Repeat("[", maxDepth-1)+strings.Repeat("]", maxDepth-1))
 	divided := 0
 	for _, text := range texts {
 		if alike(t, text) {
@@ -122,12 +126,19 @@ func alike(t *testing.T, text string) bool {
 	if sections == nil {
 		return false
 	}
-	got := parsePieces(pieces, sections)
-	if got == nil {
+	said := &report{}
+	got, ok := parsePieces(pieces, sections, said)
+	if !ok {
 		return false
 	}
 	r := &report{}
 	want := parse(&document{path: "f", text: pieces.text}, r)
+	if got == nil {
+		if diff := cmp.Diff(r.list, said.list); diff != "" || want != nil {
+			t.Errorf("too much by pieces, but as a whole (-whole +pieces):\n%s", diff)
+		}
+		return true
+	}
 	if len(r.list) > 0 || want == nil {
 		t.Errorf("by pieces there is nothing to say, of the whole %v\n%s", r.list, text)
 		return true

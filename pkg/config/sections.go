@@ -87,7 +87,7 @@ func (l *loader) parse(src *Source, path string) *value {
 	if !doc.check(l.report) {
 		return nil
 	}
-	if root := l.pieces(doc); root != nil {
+	if root, ok := l.pieces(doc); ok {
 		return root
 	}
 	return parse(doc, l.report)

@@ -183,6 +183,11 @@ func (b bounds) allowDuration(d Duration) bool {
 	return b == bounds{} || must(parseDuration(b.low)) <= d && d <= must(parseDuration(b.high))
 }
 
+// allowSize reports whether s is within b.
+func (b bounds) allowSize(s Size) bool {
+	return b == bounds{} || must(parseSize(b.low)) <= s && s <= must(parseSize(b.high))
+}
+
 // allowNumber reports whether n is within b.
 func (b bounds) allowNumber(n int64) bool {
 	return b == bounds{} || must(strconv.ParseInt(b.low, 10, 64)) <= n && n <= must(strconv.ParseInt(b.high, 10, 64))

@@ -154,6 +154,8 @@ func (k *key) spec(t reflect.Type) *Spec {
 		return &Spec{Kind: TextKind, Words: target.words()}
 	case *Duration:
 		return k.durationSpec()
+	case *Size:
+		return &Spec{Kind: ScalarKind, Pattern: `^(0|[1-9][0-9]*)([KMG]iB)?$`, Say: "a size, " + k.bounds.String()}
 	case *map[string]string:
 		return &Spec{Kind: MapKind, Say: "a map of names and texts", NotEmpty: true, Values: anyText()}
 	}

@@ -123,9 +123,9 @@ type Buffer struct {
 	// Envoy: envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig.BufferOptions.max_buffered_datagrams
 	Datagrams int `yaml:"datagrams,main" default:"1024" range:"1..65536"`
 	// Bytes is how many bytes they may have together.
-	// Default: 65536, a dozen datagrams of the largest size, or many of the usual ones.
+	// Default: 16KiB, ten datagrams of the usual largest size.
 	// Envoy: envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig.BufferOptions.max_buffered_bytes
-	Bytes int `yaml:"bytes" default:"65536" range:"1..16777216"`
+	Bytes Size `yaml:"bytes" default:"16KiB" range:"1..16MiB"`
 }
 
 // Ping is a question to the other end of a connection.

@@ -111,3 +111,44 @@ func cutNumber(text string) (n int64, rest string, ok bool) {
 func allDigits(text string) bool {
 	return text != "" && strings.Trim(text, "0123456789") == ""
 }
+
+// Size is a number of bytes as the file writes it: "16KiB", "1MiB", or a plain number.
+type Size int64
+
+// sizes are the units of a size, the largest first.
+var sizes = []struct {
+	name  string
+	bytes int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}}
+
+// String is s in the file's notation, by the largest unit that leaves nothing over: "16KiB", "1500".
+func (s Size) String() string {
+	for _, u := range sizes {
+		if int64(s) >= u.bytes && int64(s)%u.bytes == 0 {
+			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.name
+		}
+	}
+	return "0"
+}
+
+// parseSize reads a size. The error says what would be right.
+func parseSize(text string) (Size, error) {
+	n, rest, ok := cutNumber(text)
+	for _, u := range sizes {
+		if !ok || rest != u.name {
+			continue
+		}
+		if _, err := parseNumber(text[:len(text)-len(rest)]); err != nil {
+			return 0, err
+		}
+		if n > math.MaxInt64/u.bytes {
+			return 0, fmt.Errorf("%s is too large", quote(text))
+		}
+		return Size(n * u.bytes), nil
+	}
+	hint := "write it like 16KiB or 1MiB, or the number of bytes"
+	if unit := strings.ToUpper(strings.TrimSpace(rest)); ok && unit != "" && strings.Contains("KMG", unit[:1]) {
+		hint = fmt.Sprintf("write %d%siB", n, unit[:1])
+	}
+	return 0, fmt.Errorf("%s is not a size; %s", quote(text), hint)
+}

@@ -77,6 +77,36 @@ func TestDurationString(t *testing.T) {
 	}
 }
 
+func TestParseSize(t *testing.T) {
+	tests := []struct {
+		text string
+		want Size
+		err  string
+	}{
+		{"0", 0, ""},
+		{"1500", 1500, ""},
+		{"16KiB", 16 << 10, ""},
+		{"3MiB", 3 << 20, ""},
+		{"2GiB", 2 << 30, ""},
+		{"9999999999GiB", 0, `"9999999999GiB" is too large`},
+		{"010KiB", 0, `010 starts with 0, which YAML may read as octal; write 10`},
+		{"16KB", 0, `"16KB" is not a size; write 16KiB`},
+		{"16 kib", 0, `"16 kib" is not a size; write 16KiB`},
+		{"16m", 0, `"16m" is not a size; write 16MiB`},
+		{"1.5MiB", 0, `"1.5MiB" is not a size; write it like 16KiB or 1MiB, or the number of bytes`},
+		{"", 0, `"" is not a size; write it like 16KiB or 1MiB, or the number of bytes`},
+	}
+	for _, test := range tests {
+		got, err := parseSize(test.text)
+		if got != test.want || message(err) != test.err {
+			t.Errorf("parseSize(%q) = %d, %q, want %d, %q", test.text, got, message(err), test.want, test.err)
+		}
+		if again, err := parseSize(got.String()); again != got || err != nil {
+			t.Errorf("%d is written %s, which is %d (%v)", got, got, again, err)
+		}
+	}
+}
+
 func TestParseNumber(t *testing.T) {
 	tests := []struct {
 		text string

@@ -44,17 +44,23 @@ func parse(doc *document, r *report) *value {
 	return v
 }
 
-// parsePieces reads a document by the pieces that divide made of it, but for those that are known. It returns nil, and
-// says nothing, where something is wrong or two pieces need each other: the document has then to be read as a whole.
-func parsePieces(doc *document, sections []*chunk) *value {
+// parsePieces reads a document by the pieces that divide made of it, but for those that are known. It reports false, and
+// says nothing, where something is wrong or two pieces need each other: the document has then to be read as a whole. A
+// document that is too much is too much as a whole, too: that is said, and there is no value.
+func parsePieces(doc *document, sections []*chunk, r *report) (*value, bool) {
 	decodeChunks(sections)
 	t := newTree(doc, &report{})
 	first := sections[0]
 	root := &value{doc: doc, line: first.line, column: first.column, kind: mapping, index: -1}
-	if !t.pieces(root, sections) {
-		return nil
+	t.count(root, 1)
+	switch ok := t.pieces(root, sections); {
+	case t.stopped:
+		r.list = append(r.list, t.report.list...)
+		return nil, true
+	case !ok:
+		return nil, false
 	}
-	return root
+	return root, true
 }
 
 // pieces reads chunks, and what they are divided into, as the pairs of v. It reports whether that can be done.
@@ -86,6 +92,7 @@ func (t *tree) piece(c *chunk, parent *value) (pair, bool) {
 	case len(c.stanzas) > 0:
 		behind.line, behind.column = c.stanzas[0].line, c.stanzas[0].column
 		behind.parent = parent // for the depth
+		t.count(&key, 2)
 		return pair{&key, &behind}, t.pieces(&behind, c.stanzas)
 	case c.known != nil:
 		t.count(&key, c.known.values)
@@ -137,6 +144,7 @@ func (t *tree) readPiece(c *chunk, parent *value) (pair, bool) {
 		depth++
 	}
 	before := t.total
+	t.total-- // the mapping around the one pair is not there
 	t.above = c.line - 1
 	v := t.value(root, nil, depth-1)
 	if t.stopped || len(t.said) > 0 || len(v.pairs) != 1 || v.pairs[0].key.text != c.name {

@@ -113,6 +113,8 @@ func otherValue(v reflect.Value) reflect.Value {
 	case config.Place:
 		x.Line++
 		return reflect.ValueOf(x)
+	case config.Size:
+		return reflect.ValueOf(x + 1)
 	case config.Duration:
 		return reflect.ValueOf(x + config.Duration(time.Second))
 	case config.Balance:

@@ -85,9 +85,9 @@ var onTheWire = []struct {
 	udp:  "HTTP/1 GET masque.example.net:443 /.well-known/masque/udp/10.0.0.1/53/ connect-udp; Capsule-Protocol: ?1; Connection: Upgrade",
 }, {
 	name: "headers",
-	keys: `http: 2, headers: {x-text: "as it is, 100%%", x-client: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", Capsule-Protocol: "?0"}`,
-	tcp:  "HTTP/2 CONNECT 10.0.0.1:53; Capsule-Protocol: ?0; X-Client: 127.0.0.1; X-Text: as it is, 100%",
-	udp: "HTTP/2 CONNECT headers /.well-known/masque/udp/10.0.0.1/53/ connect-udp; Capsule-Protocol: ?0; " +
+	keys: `http: 2, headers: {x-text: "as it is, 100%%", x-client: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}`,
+	tcp:  "HTTP/2 CONNECT 10.0.0.1:53; X-Client: 127.0.0.1; X-Text: as it is, 100%",
+	udp: "HTTP/2 CONNECT headers /.well-known/masque/udp/10.0.0.1/53/ connect-udp; Capsule-Protocol: ?1; " +
 		"X-Client: 127.0.0.1; X-Text: as it is, 100%",
 }}
 
