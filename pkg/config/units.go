@@ -147,8 +147,10 @@ func parseSize(text string) (Size, error) {
 		return Size(n * u.bytes), nil
 	}
 	hint := "write it like 16KiB or 1MiB, or the number of bytes"
-	if unit := strings.ToUpper(strings.TrimSpace(rest)); ok && unit != "" && strings.Contains("KMG", unit[:1]) {
-		hint = fmt.Sprintf("write %d%siB", n, unit[:1])
+	switch unit := strings.ToUpper(strings.TrimSpace(rest)); {
+	case !ok || unit == "":
+	case unit[0] == 'K', unit[0] == 'M', unit[0] == 'G':
+		hint = fmt.Sprintf("write %d%ciB", n, unit[0])
 	}
 	return 0, fmt.Errorf("%s is not a size; %s", quote(text), hint)
 }
