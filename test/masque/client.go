@@ -19,6 +19,7 @@ import (
 // RefusedError is the error of a request that the far end answered with another status than 200.
 type RefusedError int
 
+// Error tells the status.
 func (r RefusedError) Error() string { return fmt.Sprintf("refused with status %d", int(r)) }
 
 // Ask is what a client asks a far end for.

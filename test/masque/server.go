@@ -198,6 +198,7 @@ type flushing struct {
 	control *http.ResponseController
 }
 
+// Write sends what it is given at once.
 func (w flushing) Write(b []byte) (int, error) {
 	n, err := w.Writer.Write(b)
 	if err == nil {

@@ -130,12 +130,14 @@ type countedConn struct {
 	traffic *Traffic
 }
 
+// Read counts what it reads.
 func (c countedConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.traffic.Received.Add(int64(n))
 	return n, err
 }
 
+// Write counts what it writes.
 func (c countedConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.traffic.Sent.Add(int64(n))

@@ -1,0 +1,228 @@
+package config
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// exit is `exit:`, which is read when all listeners are.
+type exit struct{}
+
+// decode does nothing: see exitForm.
+func (*exit) decode(*decoder, *value) {}
+
+// exitForm is what stands in `exit:`.
+type exitForm struct {
+	// TCP is where it listens; written like `tcp` of a listener.
+	// Default: the port of `proxy`, on all IPv4 addresses.
+	// Envoy: envoy.config.listener.v3.Listener.address
+	TCP addresses `yaml:"tcp"`
+	// Targets are what may be asked for: `host:port`, `"*.example.com:443"` for any name below, `"*:443"` for any host, an
+	// IPv4 network with or without a port for the addresses in it, each also with a range of ports; or `any`, which makes
+	// it an open proxy for all who can reach it.
+	// Default: what the file's listeners ask this tunnel for.
+	// Envoy: envoy.config.route.v3.VirtualHost.domains, or RouteMatch.headers for what a domain cannot say
+	Targets targets `yaml:"targets"`
+	// To is where everything goes, whatever is asked for; written like `to` of a listener.
+	// Default: where the requests ask.
+	// Envoy: envoy.config.route.v3.RouteAction.cluster
+	To target `yaml:"to"`
+	// Via is the tunnel that requests are passed on through: what is carried ends at its far end, and this is a stop in the
+	// middle.
+	// Default: none, what is carried ends here.
+	// Envoy: envoy.config.route.v3.RouteAction.UpgradeConfig, without connect_config
+	Via tunnelName `yaml:"via"`
+	// Nodes are the Envoys that are the far end; written like `nodes` of a listener.
+	// Default: all.
+	// Envoy: nothing; l4xds decides by it what an Envoy is given.
+	Nodes            audience `yaml:"nodes"`
+	listenerDefaults `yaml:",inline"`
+}
+
+// far is the far end of a tunnel while it is read.
+type far struct {
+	*reading
+	*Listener
+	tunnel *tunnel
+	form   exitForm
+}
+
+// exits makes the far ends, now that all listeners are read, and says what the near ends cannot do. They are not bound
+// yet: the port may be that of a backend.
+func (l *loader) exits(tunnels []*Tunnel) []*far {
+	var exits []*far
+	for _, made := range tunnels {
+		if e := l.exit(l.tunnels[made.Name]); e != nil {
+			exits = append(exits, e)
+		}
+	}
+	l.passOn(exits)
+	for _, made := range tunnels {
+		l.checkFar(l.tunnels[made.Name])
+	}
+	for _, e := range exits {
+		e.Exit.Targets = e.targetsOf()
+	}
+	return exits
+}
+
+// exit makes the far end of t; nil where there is none.
+func (l *loader) exit(t *tunnel) *far {
+	v := t.value.get("exit")
+	if t.value.kind != mapping || v == nil || v.null() {
+		return nil
+	}
+	e := &far{tunnel: t, reading: &reading{
+		loader: l, pair: pair{t.key, v}, path: t.stanza, privates: map[privateKey]*Backend{},
+	}}
+	s := shapeOf(reflect.TypeFor[exitForm]())
+	d := l.decoder
+	d.protocol = TCP
+	base := shapeOf(reflect.TypeFor[listenerDefaults]()).prune(l.listenerDefaults, onEach(onTCP), ignore)
+	d.mapping(s.overlay(base, v), &e.form)
+
+	e.Listener = &e.form.Listener
+	e.Name, e.Protocol = t.Name, TCP
+	e.Listener.At = l.place(e.path, t.value.pair("exit").key)
+	if at := v.pair("tls"); at != nil {
+		e.TLSAt = l.place(e.path, at.key)
+	}
+	var unknown bool
+	if e.Audience, unknown = e.audience(e.form.Nodes); unknown {
+		l.unclear[e.Listener] = true
+	}
+	e.Exit = &Exit{Tunnel: t.Tunnel, Cluster: t.Name + "/exit"}
+	e.onward()
+	return e
+}
+
+// onward says where everything goes, unless that is for the requests to say.
+func (e *far) onward() {
+	to, via := e.form.To, e.form.Via.value
+	switch {
+	case to.value != nil && via != nil:
+		e.errorf(idExclusive, via, "cannot stand beside to (%s): what is passed on is not ended here", to.value.position())
+	case to.value != nil:
+		route := &Route{At: e.place(e.path, to.value)}
+		e.target(route, to, origin{protocol: TCP, uses: onTCP, cluster: e.Exit.Cluster}, e.Exit.Cluster)
+		e.Routes = []*Route{route}
+	case via != nil:
+		if next := e.namedTunnel(via); next != nil {
+			e.checkPassed(next, via)
+			e.Routes = []*Route{{At: e.place(e.path, via), Via: next.Tunnel, To: next.target()}}
+		}
+	default:
+		e.claim(e.Exit.Cluster, e.tunnel.key)
+	}
+}
+
+// checkPassed says why the exit of next would not take what is passed on to it: requests stay as they are.
+func (e *far) checkPassed(next *tunnel, via *value) {
+	if next.value.get("exit") != nil && (next.Method != e.tunnel.Method || next.Path != e.tunnel.Path) {
+		e.errorf(idTunnel, via, "is asked by %s, and tunnel %s by %s (%s); a request is passed on as it is, so let both be alike",
+			e.tunnel.asked(), quote(next.Name), next.asked(), next.key.position())
+	}
+}
+
+// asked is how the far end of t is asked, in words.
+func (t *Tunnel) asked() string { return strings.TrimSpace(string(t.Method) + " " + t.Path) }
+
+// passOn lets the tunnels to which exits pass requests on know what they are asked for.
+func (l *loader) passOn(exits []*far) {
+	next := map[*tunnel]*tunnel{}
+	for _, e := range exits {
+		if e.form.Via.value != nil && len(e.Routes) > 0 {
+			next[e.tunnel] = l.tunnels[e.Routes[0].Via.Name]
+		}
+	}
+	for _, e := range exits {
+		seen := map[*tunnel]bool{e.tunnel: true}
+		for t := next[e.tunnel]; t != nil; t = next[t] {
+			if t == e.tunnel {
+				l.errorf(idTunnel, e.form.Via.value, "what goes through this tunnel would go in a circle")
+			}
+			if seen[t] {
+				break
+			}
+			seen[t] = true
+			t.pass(e.tunnel)
+		}
+	}
+}
+
+// pass notes that the exit of from goes through t, at last.
+func (t *tunnel) pass(from *tunnel) {
+	t.passed = true
+	for protocol := range from.users {
+		t.carries[protocol] = true
+	}
+	for ask := range from.asks {
+		t.asks[ask] = true
+	}
+	if from.vague != nil {
+		t.vague = from.vague
+	}
+}
+
+// bound is the listener of e, at its address.
+func (l *loader) bound(e *far) *Listener {
+	if e.form.TCP == nil {
+		e.Binds = e.sharedPort(e.tunnel, e.form.Bind.Addr)
+	} else {
+		e.Binds = e.binds(e.form.TCP, e.form.Bind.Addr, 0, TCP, e.value)
+	}
+	return e.Listener
+}
+
+// sharedPort is the address of an exit that names none: the one port of all proxies.
+func (r *reading) sharedPort(t *tunnel, bind netip.Addr) []Bind {
+	at := t.value.pair("exit").key
+	if t.Proxy == nil {
+		r.errorf(idTunnel, at, "has no tcp, and there is no proxy whose port could be meant")
+		return nil
+	}
+	port := uint16(0)
+	for _, e := range t.Proxy.Endpoints {
+		if port != 0 && e.Port != port || e.Port == 0 {
+			r.errorf(idTunnel, at, "has no tcp, and the endpoints of proxy do not share one port; write tcp: PORT")
+			return nil
+		}
+		port = e.Port
+	}
+	if port == 0 {
+		return nil // an error was said
+	}
+	binds := []Bind{{At: r.place(r.path, at), Address: bind, Port: port, Last: port}}
+	r.loader.binds[&binds[0]] = at
+	return binds
+}
+
+// targetsOf are what may be asked for.
+func (e *far) targetsOf() []Allowed {
+	t := e.tunnel
+	switch at := t.value.pair("exit").key; {
+	case e.form.To.value != nil:
+		if e.form.Targets != nil {
+			e.errorf(idNoEffect, e.value.pair("targets").key, "has no effect: everything goes where to says")
+		}
+		return []Allowed{{}}
+	case e.form.Targets != nil:
+		return sortedTargets(e.form.Targets)
+	case t.vague != nil:
+		e.errorf(idTunnel, at, "has no targets, and a listener asks for what depends on the connection (%s); write targets", t.vague.position())
+	case len(t.asks) == 0 && !e.skipped && !e.partial:
+		e.errorf(idTunnel, at, "has no targets, and no listener of the file asks this tunnel for something; write targets")
+	}
+	var all []Allowed
+	for ask := range t.asks {
+		all = append(all, Allowed{Host: ask.Host, Port: ask.Port, Last: ask.Port})
+	}
+	return sortedTargets(all)
+}
+
+func sortedTargets(all []Allowed) []Allowed {
+	slices.SortFunc(all, func(a, b Allowed) int { return strings.Compare(a.String(), b.String()) })
+	return slices.Compact(all)
+}
