@@ -87,8 +87,6 @@ func (d *division) line(text []byte, offset, number int, line []byte) bool {
 	case d.open == nil:
 	case len(d.open.stanzas) == 0 && !isKey:
 		d.open = nil // a list, or whatever: one piece
-	case len(d.open.stanzas) > 0 && at+1 < d.open.stanzas[0].column:
-		return false
 	case isKey && (len(d.open.stanzas) == 0 || at+1 == d.open.stanzas[0].column):
 		d.open.stanzas = append(d.open.stanzas, d.begin(offset, number, at, name))
 	}

@@ -314,6 +314,16 @@ func TestTakeOverNotices(t *testing.T) {
 	}
 }
 
+// TestTakeOverTunnelInPlace edits the backend that a tunnel in a listener names.
+func TestTakeOverTunnelInPlace(t *testing.T) {
+	t.Parallel()
+	const text = "listeners:\n  a: {tcp: 1, to: \"h:1\", via: {proxy: b, http: 2}}\nbackends:\n  b: {endpoints: [10.0.0.1:1]}\n"
+	_, now := after(t, text, strings.Replace(text, "10.0.0.1", "10.0.0.2", 1))
+	if got := now.Listeners[0].Routes[0].Via.Proxy; got != now.Backends[0] {
+		t.Errorf("goes by %v", got)
+	}
+}
+
 // TestTakeOverByUse lets a backend that did not change be used for another protocol, for which a key of it is nothing.
 func TestTakeOverByUse(t *testing.T) {
 	t.Parallel()

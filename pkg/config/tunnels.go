@@ -240,9 +240,13 @@ func (l *loader) checkFar(t *tunnel) {
 	if len(t.users) == 0 && !t.passed && !l.skipped && !l.partial {
 		l.warnf(idUnused, t.key, "no listener goes through this tunnel")
 	}
+	asking := []string{"proxy_host", "headers", "retry", "buffer", "propagate"}
+	if t.value.get("exit") == nil { // else the exit goes by them, too
+		asking = append(asking, "method", "path")
+	}
 	for _, p := range t.value.pairs {
 		switch name := p.key.text; {
-		case len(t.users) == 0 && t.passed && slices.Contains([]string{"method", "path", "proxy_host", "headers", "retry", "buffer", "propagate"}, name):
+		case len(t.users) == 0 && t.passed && slices.Contains(asking, name):
 			l.errorf(idNoEffect, p.key, "has no effect: what goes through this tunnel was asked for by the near end of another one")
 		case len(t.users) > 0 && !t.users[UDP] && (name == "buffer" || name == "proxy_host"):
 			l.errorf(idNoEffect, p.key, "has no effect: it is for UDP, and no UDP listener goes through this tunnel")
