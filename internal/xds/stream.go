@@ -245,13 +245,12 @@ func (st *stream) step(ev event) (reason string, err error) {
 	fx := st.session.step(now, ev)
 	st.note(fx)
 	for _, s := range fx.sends {
-		st.unsent.Add(1)
-		select {
-		case st.outbox <- newFrame(st.state.Variant, s, st.identifier()):
-		default:
+		if len(st.outbox) == cap(st.outbox) { // nobody else puts anything in
 			return "slow", status.Error(codes.ResourceExhausted, "responses are not being read")
 		}
-		st.server.metrics.sent(s)
+		st.server.metrics.sent(s) // before it is on its way: a client that has it finds it counted
+		st.unsent.Add(1)
+		st.outbox <- newFrame(st.state.Variant, s, st.identifier())
 	}
 	st.report()
 	if st.session.stopped != "" {
