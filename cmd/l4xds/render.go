@@ -110,7 +110,7 @@ func (r rendering) write(w io.Writer, compiled *daemon.Compiled) error {
 func (r rendering) choose(compiled *daemon.Compiled) []*translate.Resource {
 	list := compiled.Resources.List
 	if len(r.node) > 0 {
-		list = compiled.Generation.View(r.asNode()).Resources()
+		list = compiled.Generation.View(r.asNode(), 0).Resources()
 	}
 	if len(r.types) == 0 {
 		return list

@@ -71,6 +71,8 @@ type yamlWriter struct {
 	text   strings.Builder
 	config *config.Config
 	tcp    map[*config.Backend]bool // see tcpBackends
+	// overQUIC are the far ends that are being written, if they are spoken to over HTTP/3: that has no TCP keepalive.
+	overQUIC *config.Backend
 }
 
 func (w *yamlWriter) section(name string, there bool) {
@@ -234,7 +236,7 @@ func (w *yamlWriter) backend(depth int, b *config.Backend) {
 	if tcp {
 		w.key(depth, "timeouts", flow("connect", b.ConnectTimeout.String()))
 	}
-	if tcp && slices.ContainsFunc(b.Endpoints, func(e config.Endpoint) bool { return e.Path == "" }) {
+	if tcp && w.overQUIC != b && slices.ContainsFunc(b.Endpoints, func(e config.Endpoint) bool { return e.Path == "" }) {
 		w.key(depth, "keepalive", keepalive(b.Keepalive))
 	}
 	if b.TLS != nil {

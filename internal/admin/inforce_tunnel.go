@@ -14,10 +14,14 @@ func (w *yamlWriter) tunnel(t *config.Tunnel) {
 		w.near(2, t)
 	}
 	w.asked(2, t)
+	var exits []*config.Listener
 	for _, l := range w.config.Listeners {
 		if l.Exit != nil && l.Exit.Tunnel == t {
-			w.exit(2, l)
+			exits = append(exits, l)
 		}
+	}
+	if len(exits) > 0 {
+		w.exit(2, exits)
 	}
 }
 
@@ -46,9 +50,12 @@ func (w *yamlWriter) near(depth int, t *config.Tunnel) {
 		w.key(depth, "proxy", t.Proxy.Name)
 	} else {
 		w.key(depth, "proxy", "")
+		if t.HTTP == config.HTTP3 {
+			w.overQUIC = t.Proxy
+		}
 		w.backend(depth+1, t.Proxy)
 	}
-	w.key(depth, "http", strconv.Itoa(t.HTTP))
+	w.key(depth, "http", string(t.HTTP))
 	if host := t.ProxyHost; host.Host != "" {
 		text := host.Host
 		if host.Port != 0 {
@@ -63,7 +70,7 @@ func (w *yamlWriter) near(depth int, t *config.Tunnel) {
 	if w.carriesUDP(t) {
 		w.key(depth, "buffer", buffer(t.Buffer))
 	}
-	if t.HTTP > 1 {
+	if t.HTTP != config.HTTP1 {
 		w.key(depth, "ping", ping(t.Ping))
 		w.key(depth, "streams_per_connection", strconv.Itoa(t.StreamsPerConnection))
 	}
@@ -82,13 +89,17 @@ func (w *yamlWriter) near(depth int, t *config.Tunnel) {
 // carriesUDP reports whether some session goes through t: else what is for sessions has no effect.
 func (w *yamlWriter) carriesUDP(t *config.Tunnel) bool {
 	return slices.ContainsFunc(w.config.Listeners, func(l *config.Listener) bool {
-		return l.Protocol == config.UDP && l.Routes[0].Via == t
+		return l.Protocol == config.UDP && l.Exit == nil && l.Routes[0].Via == t
 	})
 }
 
-func (w *yamlWriter) exit(depth int, l *config.Listener) {
+// exit writes the far end that listens there: on TCP, on UDP, or on both.
+func (w *yamlWriter) exit(depth int, listeners []*config.Listener) {
+	l := listeners[0]
 	w.line(depth, "exit", "", l.At)
-	w.key(depth+1, "tcp", binds(l))
+	for _, on := range listeners {
+		w.key(depth+1, string(on.Protocol), binds(on))
+	}
 	switch {
 	case len(l.Routes) == 0:
 		w.targets(depth+1, l.Exit)

@@ -33,7 +33,7 @@ func TestEnvoyAcceptsEveryExample(t *testing.T) {
 		for name, node := range nodesOf(all[path].Config) {
 			t.Run(filepath.Base(path)+" "+name, func(t *testing.T) {
 				t.Parallel()
-				checkAccepted(t, envoy, all[path].Config, g.View(node).Resources())
+				checkAccepted(t, envoy, all[path].Config, g.View(node, 0).Resources())
 			})
 		}
 	}

@@ -233,7 +233,7 @@ func TestBootstrapOfSeveralNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Bootstrap(&bytes.Buffer{}, r.Config, g.View(config.Node{Zone: "w"}).Resources()); err != nil {
+	if err := Bootstrap(&bytes.Buffer{}, r.Config, g.View(config.Node{Zone: "w"}, 0).Resources()); err != nil {
 		t.Errorf("of one node: %v", err)
 	}
 }

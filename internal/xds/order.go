@@ -36,14 +36,33 @@ func (s *session) goal(typ snapshot.Type) *snapshot.Set {
 	base := s.tracks[typ].base
 	var kept []*snapshot.Entry
 	for _, name := range snapshot.Diff(base, goal).Removed {
-		if s.inUse(typ, name) {
-			kept = append(kept, base.Get(name))
+		if e := base.Get(name); e.Frozen || s.inUse(typ, name) {
+			kept = append(kept, e)
 		}
+	}
+	if typ == snapshot.EDS {
+		kept = append(kept, s.emptied()...)
 	}
 	if len(kept) == 0 {
 		return goal
 	}
 	return snapshot.Union(goal, snapshot.NewSet(typ, kept))
+}
+
+// emptied are assignments without endpoints, for the clusters that the client keeps although it needs them no more: they
+// are frozen. So nothing is checked or connected to for their sake. What still runs through them goes on.
+func (s *session) emptied() []*snapshot.Entry {
+	base := s.tracks[snapshot.CDS].base
+	if base == nil {
+		return nil
+	}
+	var list []*snapshot.Entry
+	for _, name := range snapshot.Diff(base, s.view.Sets[snapshot.CDS]).Removed {
+		if e := base.Get(name); e.Frozen && e.Service != "" && !s.inUse(snapshot.CDS, name) {
+			list = append(list, snapshot.NoEndpoints(e.Service))
+		}
+	}
+	return list
 }
 
 // inUse reports whether listeners that the client may be running need the resource, although the view does not have it.

@@ -97,7 +97,7 @@ func (s *session) claims(r *request) {
 	}
 	entries := make([]*snapshot.Entry, 0, len(r.initial))
 	for name, version := range r.initial {
-		entries = append(entries, &snapshot.Entry{Name: name, Version: version})
+		entries = append(entries, snapshot.Held(r.typ, name, version))
 	}
 	t := &s.tracks[r.typ]
 	t.claim(snapshot.NewSet(r.typ, entries))

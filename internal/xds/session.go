@@ -6,6 +6,7 @@ import (
 
 	"github.com/l4xds/l4xds/pkg/config"
 	"github.com/l4xds/l4xds/pkg/snapshot"
+	"github.com/l4xds/l4xds/pkg/translate"
 )
 
 // session is the protocol state of one ADS stream: events in, responses out. It has no clock, no network and no
@@ -88,7 +89,15 @@ func (s *session) step(now time.Time, ev event) effects {
 // aim makes g the generation that the client should have.
 func (s *session) aim(g *snapshot.Generation) {
 	s.gen = g
-	s.view = g.View(s.node)
+	s.view = g.View(s.node, s.lacks())
+}
+
+// lacks is what the client cannot do.
+func (s *session) lacks() translate.Needs {
+	if s.variant == SotW {
+		return translate.NeedsDelta
+	}
+	return 0
 }
 
 // pump sends whatever may be sent now: clusters, what they need, and then listeners.

@@ -15,10 +15,14 @@ func (*exit) decode(*decoder, *value) {}
 
 // exitForm is what stands in `exit:`.
 type exitForm struct {
-	// TCP is where it listens; written like `tcp` of a listener.
-	// Default: the port of `proxy`, on all IPv4 addresses.
+	// TCP is where it listens for HTTP/1.1 and 2; written like `tcp` of a listener.
+	// Default: without `udp`, and unless `http` is 3, the port of `proxy`, on all IPv4 addresses.
 	// Envoy: envoy.config.listener.v3.Listener.address
 	TCP addresses `yaml:"tcp"`
+	// UDP is where it listens for HTTP/3; written like `udp` of a listener. Both make an exit that speaks every version.
+	// Default: without `tcp`, where `http` is 3, the port of `proxy`, on all IPv4 addresses.
+	// Envoy: envoy.config.listener.v3.Listener.address, with quic_options
+	UDP addresses `yaml:"udp"`
 	// Targets are what may be asked for: `host:port`, `"*.example.com:443"` for any name below, `"*:443"` for any host, an
 	// IPv4 network with or without a port for the addresses in it, each also with a range of ports; or `any`, which makes
 	// it an open proxy for all who can reach it.
@@ -166,27 +170,46 @@ func (t *tunnel) pass(from *tunnel) {
 	}
 }
 
-// bound is the listener of e, at its address.
-func (l *loader) bound(e *far) *Listener {
-	if e.form.TCP == nil {
-		e.Binds = e.sharedPort(e.tunnel, e.form.Bind.Addr)
-	} else {
-		e.Binds = e.binds(e.form.TCP, e.form.Bind.Addr, 0, TCP, e.value)
+// bound are the listeners of e, at their addresses: one for each protocol that it listens on.
+func (l *loader) bound(e *far) []*Listener {
+	var made []*Listener
+	tcp := e.form.TCP != nil || e.form.UDP == nil && e.tunnel.HTTP != HTTP3
+	udp := e.form.UDP != nil || e.form.TCP == nil && e.tunnel.HTTP == HTTP3
+	if tcp {
+		e.Binds = e.boundTo(e.form.TCP, TCP)
+		made = append(made, e.Listener)
 	}
-	return e.Listener
+	if udp {
+		e.checkFarQUIC(tcp)
+		quic := *e.Listener
+		quic.Protocol, quic.Keepalive = UDP, nil
+		quic.Binds = e.boundTo(e.form.UDP, UDP)
+		l.unclear[&quic] = l.unclear[e.Listener]
+		made = append(made, &quic)
+	}
+	e.checkSpoken(tcp, udp)
+	return made
+}
+
+// boundTo are the addresses of one protocol.
+func (e *far) boundTo(list addresses, p Protocol) []Bind {
+	if list == nil {
+		return e.sharedPort(e.tunnel, e.form.Bind.Addr)
+	}
+	return e.binds(list, e.form.Bind.Addr, 0, p, e.value)
 }
 
 // sharedPort is the address of an exit that names none: the one port of all proxies.
 func (r *reading) sharedPort(t *tunnel, bind netip.Addr) []Bind {
 	at := t.value.pair("exit").key
 	if t.Proxy == nil {
-		r.errorf(idTunnel, at, "has no tcp, and there is no proxy whose port could be meant")
+		r.errorf(idTunnel, at, "has neither tcp nor udp, and there is no proxy whose port could be meant")
 		return nil
 	}
 	port := uint16(0)
 	for _, e := range t.Proxy.Endpoints {
 		if port != 0 && e.Port != port || e.Port == 0 {
-			r.errorf(idTunnel, at, "has no tcp, and the endpoints of proxy do not share one port; write tcp: PORT")
+			r.errorf(idTunnel, at, "has neither tcp nor udp, and the endpoints of proxy do not share one port; write %s: PORT", t.under())
 			return nil
 		}
 		port = e.Port

@@ -80,6 +80,8 @@ type loader struct {
 	groups   map[string]*group
 	backends map[string]*backend
 	tunnels  map[string]*tunnel
+	// near are all tunnels that are read and have far ends, those in listeners too.
+	near []*tunnel
 	// clusters are the targets that have a cluster of their own, by its name.
 	clusters map[string]*value
 	// binds are where the addresses of the listeners stand.
@@ -133,8 +135,9 @@ func (l *loader) config() *Config {
 	for _, name := range slices.Sorted(maps.Keys(l.backends)) {
 		c.Backends = append(c.Backends, l.backend(l.backends[name]))
 	}
+	l.checkVersions()
 	for _, e := range exits {
-		c.Listeners = append(c.Listeners, l.bound(e))
+		c.Listeners = append(c.Listeners, l.bound(e)...)
 	}
 	slices.SortStableFunc(c.Listeners, func(a, b *Listener) int { return cmp.Compare(a.Name, b.Name) })
 	l.checkTargets()

@@ -375,6 +375,10 @@ func (TLSVersion) spec() *Spec {
 	return &Spec{Kind: ScalarKind, Pattern: `^1\.[23]$`, Say: "`1.2` or `1.3`"}
 }
 
+func (HTTPVersion) spec() *Spec {
+	return &Spec{Kind: ScalarKind, Pattern: `^([123]|auto)$`, Say: "`1`, `2`, `3` or `auto`"}
+}
+
 // pathSpec is the short form of a file.
 func pathSpec() *Spec { return &Spec{Kind: ScalarKind, Pattern: "^(.|\\n)", Say: "a path"} }
 

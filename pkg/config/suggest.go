@@ -8,7 +8,10 @@ import (
 // nearest is the one of the known words that text was probably meant to be; empty where none is near.
 func nearest(text string, known []string) string {
 	best, least := "", 3
-	if len(text) <= 3 {
+	switch {
+	case len(text) <= 1: // every other letter would be near
+		return ""
+	case len(text) <= 3:
 		least = 2
 	}
 	for _, k := range known {

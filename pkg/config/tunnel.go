@@ -15,9 +15,11 @@ type Tunnel struct {
 	// Proxy are the far ends; nil for a tunnel that is only an exit.
 	Proxy *Backend
 
-	// HTTP is the version of HTTP that is spoken with the far ends: 1 takes a connection for each stream, 2 shares one.
-	// Envoy: envoy.extensions.upstreams.http.v3.HttpProtocolOptions.explicit_http_config
-	HTTP int `yaml:"http" range:"1..2"`
+	// HTTP is the version of HTTP that is spoken with the far ends: 1 takes a connection for each stream, 2 shares one, 3 is
+	// QUIC, where a lost packet holds up one stream only and datagrams stay datagrams; it needs `tls`. `auto` is 2 or 1, as
+	// TLS agrees with the far end; TCP only.
+	// Envoy: envoy.extensions.upstreams.http.v3.HttpProtocolOptions.explicit_http_config, or auto_config
+	HTTP HTTPVersion `yaml:"http"`
 	// Method is how the far end is asked: `connect` is CONNECT for TCP and CONNECT-UDP for UDP. `post` is a POST whose
 	// bodies are the stream, for proxies in between that let nothing else through.
 	// Default: connect, the standard, which every proxy of the kind knows.
@@ -45,12 +47,12 @@ type Tunnel struct {
 	Buffer *Buffer `yaml:"buffer" default:"on"`
 	// Ping asks the far end for a sign of life on each connection, and closes one on which none comes.
 	// Default: on, for a far end that hangs would otherwise hold every session. HTTP/1.1 has none.
-	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.connection_keepalive
+	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.connection_keepalive, or QuicProtocolOptions.connection_keepalive and idle_network_timeout
 	Ping *Ping `yaml:"ping" default:"on"`
 	// StreamsPerConnection is how many streams share one connection, on each thread of Envoy; more take another one. The
 	// far end may ask for fewer.
 	// Default: 1024.
-	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.max_concurrent_streams
+	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.max_concurrent_streams, or that of QuicProtocolOptions
 	StreamsPerConnection int `yaml:"streams_per_connection" default:"1024" range:"1..1000000"`
 	// MaxStreams is how many connections and sessions one Envoy carries through the tunnel at once; further ones are
 	// refused.
@@ -63,6 +65,22 @@ type Tunnel struct {
 	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig.propagate_response_headers, and the same
 	// of udp_proxy
 	Propagate []Propagated `yaml:"propagate"`
+}
+
+// HTTPVersion is a version of HTTP, or a choice of them. Empty where there are no far ends.
+// Envoy: HttpProtocolOptions.explicit_http_config, auto_config.
+type HTTPVersion string
+
+// The versions of HTTP.
+const (
+	HTTP1    HTTPVersion = "1"
+	HTTP2    HTTPVersion = "2"
+	HTTP3    HTTPVersion = "3"
+	HTTPAuto HTTPVersion = "auto"
+)
+
+func (HTTPVersion) words() []string {
+	return []string{string(HTTP1), string(HTTP2), string(HTTP3), string(HTTPAuto)}
 }
 
 // Method is how a far end is asked for a stream.

@@ -117,8 +117,8 @@ func (l *loader) checkNear(t *tunnel, form *tunnelForm) {
 	switch {
 	case proxy == nil && exit == nil:
 		l.errorf(idTunnel, t.key, "has neither proxy nor exit; write where the far end is, as proxy: hub.example.com:443")
-	case proxy != nil && form.HTTP == 0 && t.value.get("http") == nil:
-		l.errorf(idNoValue, t.key, "has no http; write the version that the far end speaks, 1 or 2")
+	case proxy != nil && form.HTTP == "" && t.value.get("http") == nil:
+		l.errorf(idNoValue, t.key, "has no http; write the version that the far end speaks: 1, 2 or 3")
 	}
 	if private := shapeOf(reflect.TypeFor[tunnelForm]()).pick(t.value, backendType); proxy == nil && private != nil {
 		l.eachPrivate(private, func(p pair) {
@@ -132,13 +132,16 @@ func (l *loader) checkNear(t *tunnel, form *tunnelForm) {
 		switch name := p.key.text; {
 		case proxy == nil && slices.Contains(near, name):
 			l.errorf(idNoEffect, p.key, "has no effect: it is the near end's, and there is no proxy")
-		case name == "ping" && form.HTTP == 1 && !p.value.is("none"):
+		case name == "ping" && form.HTTP == HTTP1 && !p.value.is("none"):
 			l.errorf(idNoEffect, p.key, "has no effect on HTTP/1.1, which has no such question; leave it out")
-		case name == "streams_per_connection" && form.HTTP == 1:
+		case name == "streams_per_connection" && form.HTTP == HTTP1:
 			l.errorf(idNoEffect, p.key, "has no effect on HTTP/1.1, where each stream has a connection of its own; leave it out")
 		case name == "path" && form.Method != Post:
 			l.errorf(idNoEffect, p.key, "has no effect on CONNECT; it is for method: post")
 		}
+	}
+	if proxy != nil {
+		l.near = append(l.near, t)
 	}
 }
 
@@ -252,8 +255,12 @@ func (l *loader) checkFar(t *tunnel) {
 			l.errorf(idNoEffect, p.key, "has no effect: it is for UDP, and no UDP listener goes through this tunnel")
 		}
 	}
-	if http := t.value.get("http"); t.HTTP == 1 && t.carries[TCP] {
+	if http := t.value.get("http"); t.HTTP == HTTP1 && t.carries[TCP] {
 		l.warnf(idHalfClose, http, "TCP through HTTP/1.1 ends in both directions once one side has sent all, and loses what is on its way back; HTTP/2 does not, for what clients send")
+	}
+	if t.carries[UDP] && t.HTTP == HTTPAuto {
+		l.errorf(idTunnel, t.value.get("http"),
+			"cannot carry UDP, which HTTP/1.1 asks for in another way, and whether that comes up shows only later; write http: 2")
 	}
 	if exit := t.value.get("exit"); t.carries[UDP] && exit != nil && exit.get("via") == nil {
 		l.checkUDP(t)
@@ -266,7 +273,7 @@ func (l *loader) checkUDP(t *tunnel) {
 	case t.Method == Post:
 		l.errorf(idTunnel, t.value.pair("method").key,
 			"cannot carry UDP to an Envoy, which turns a POST into TCP only; leave it out, or the exit if the far end is no Envoy")
-	case t.HTTP == 1:
+	case t.HTTP == HTTP1:
 		l.errorf(idTunnel, t.value.pair("http").key,
 			"cannot carry UDP to an Envoy, which answers such an upgrade wrongly; write http: 2, or leave out the exit if the far end is no Envoy")
 	}

@@ -22,7 +22,7 @@ func BenchmarkBuild(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			list := world(manyNames(n)...)
 			for b.Loop() {
-				build(b, nil, list...).View(anyone)
+				build(b, nil, list...).View(anyone, 0)
 			}
 		})
 	}
@@ -39,7 +39,7 @@ func BenchmarkEdit(b *testing.B) {
 			for b.Loop() {
 				list, other = other, list
 				next := build(b, g, list...)
-				from, to := g.View(anyone).Sets[snapshot.EDS], next.View(anyone).Sets[snapshot.EDS]
+				from, to := g.View(anyone, 0).Sets[snapshot.EDS], next.View(anyone, 0).Sets[snapshot.EDS]
 				if change := snapshot.Diff(from, to); len(change.Changed) != 1 || len(change.Body()) == 0 {
 					b.Fatalf("%d resources changed", len(change.Changed))
 				}
@@ -52,8 +52,8 @@ func BenchmarkEdit(b *testing.B) {
 // BenchmarkViewHit is what a stream pays to find its view.
 func BenchmarkViewHit(b *testing.B) {
 	g := build(b, nil, world(manyNames(10000)...)...)
-	g.View(anyone)
+	g.View(anyone, 0)
 	for b.Loop() {
-		g.View(anyone)
+		g.View(anyone, 0)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // go-control-plane's own cache answers from a view what the view says.
 func TestStockCacheServesAView(t *testing.T) {
-	v := build(t, nil, world("a", "b")...).View(anyone)
+	v := build(t, nil, world("a", "b")...).View(anyone, 0)
 	stock, err := snapshot.ResourceSnapshot(v)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+
 	"github.com/l4xds/l4xds/pkg/config"
 	"github.com/l4xds/l4xds/pkg/translate"
 )
@@ -83,9 +85,24 @@ func (g *Generation) Count(t Type) int {
 func (g *Generation) Positions(v *View, t Type, name string) []config.Position {
 	var list []config.Position
 	for _, it := range find(v.items, t, name) {
-		for _, place := range it.resource.Origins {
-			list = append(list, g.Config.Position(place))
-		}
+		list = append(list, g.positions(it)...)
+	}
+	return list
+}
+
+// Withheld are the listeners that the nodes of v, a view of g, are not given, although they are for them.
+func (g *Generation) Withheld(v *View) []Withheld {
+	var list []Withheld
+	for _, it := range v.withheld {
+		list = append(list, Withheld{it.entry.Name, it.resource.Needs, g.positions(it)})
+	}
+	return list
+}
+
+func (g *Generation) positions(it *item) []config.Position {
+	var list []config.Position
+	for _, place := range it.resource.Origins {
+		list = append(list, g.Config.Position(place))
 	}
 	return list
 }
@@ -104,7 +121,7 @@ func (g *Generation) addItems(list []*translate.Resource, prev *Generation) erro
 		}
 		g.items[i] = &item{typ: t, resource: r, entry: entry, audience: -1}
 		if t == LDS {
-			g.items[i].audience = g.addAudience(r.Audience, indices)
+			g.items[i].audience = g.addAudience(audience{selector: r.Audience, needs: r.Needs}, indices)
 		}
 	}
 	slices.SortStableFunc(g.items, func(a, b *item) int {
@@ -133,7 +150,25 @@ func newEntry(t Type, r *translate.Resource, prev *Generation) (*Entry, error) {
 			return it.entry, nil
 		}
 	}
-	return &Entry{Name: r.Name, Version: contentVersion(wire), Wire: wire, Service: service(r)}, nil
+	return &Entry{Name: r.Name, Version: contentVersion(wire), Wire: wire, Frozen: t == CDS && translate.Frozen(r.Name), Service: service(r)}, nil
+}
+
+// Held is an entry of a type that a client says it has, in this version.
+func Held(t Type, name, version string) *Entry {
+	e := &Entry{Name: name, Version: version, Frozen: t == CDS && translate.Frozen(name)}
+	if e.Frozen {
+		e.Service = name
+	}
+	return e
+}
+
+// NoEndpoints is an assignment without endpoints, of that name.
+func NoEndpoints(name string) *Entry {
+	wire, err := encodeAny(EDS.URL(), &endpointv3.ClusterLoadAssignment{ClusterName: name})
+	if err != nil {
+		panic(fmt.Sprintf("snapshot: %v", err)) // of a name that is no UTF-8: it came from a file, or as a string of a proto
+	}
+	return &Entry{Name: name, Version: contentVersion(wire), Wire: wire}
 }
 
 // service is the name of the endpoint assignment that r refers to, empty if there is none.

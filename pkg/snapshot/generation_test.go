@@ -89,8 +89,8 @@ func TestPrevChangesNothing(t *testing.T) {
 				t.Errorf("round %d, world %d: hash %s alone, %s after another", round, i, alone.Hash, after.Hash)
 			}
 			for _, n := range []config.Node{anyone, {ID: "x"}, {ID: "y"}} {
-				for typ, s := range alone.View(n).Sets {
-					if got := after.View(n).Sets[typ]; versions(got) != versions(s) || string(got.Body()) != string(s.Body()) {
+				for typ, s := range alone.View(n, 0).Sets {
+					if got := after.View(n, 0).Sets[typ]; versions(got) != versions(s) || string(got.Body()) != string(s.Body()) {
 						t.Errorf("round %d, world %d, node %s: %s alone, %s after another", round, i, n.ID, versions(s), versions(got))
 					}
 				}
@@ -106,7 +106,7 @@ func TestReuse(t *testing.T) {
 	first := build(t, nil, list...)
 	changed := append([]*translate.Resource{cluster("a", 9)}, list[0], list[2], list[3], list[4], list[5])
 	second := build(t, first, changed...)
-	before, after := first.View(anyone), second.View(anyone)
+	before, after := first.View(anyone, 0), second.View(anyone, 0)
 	if before.Sets[snapshot.LDS] != after.Sets[snapshot.LDS] {
 		t.Error("an unchanged set is another one")
 	}
@@ -114,16 +114,16 @@ func TestReuse(t *testing.T) {
 		t.Error("an unchanged entry is another one")
 	}
 	equal := build(t, second, append(world("b"), listener("tcp/a", "a"), cluster("a", 9), assignment("a", 0))...)
-	if equal.View(anyone).Sets[snapshot.CDS] != after.Sets[snapshot.CDS] {
+	if equal.View(anyone, 0).Sets[snapshot.CDS] != after.Sets[snapshot.CDS] {
 		t.Error("a set of equal content is another one")
 	}
 }
 
 // After a change of a cluster Envoy waits for its endpoints, and does not ask for them.
 func TestAssignmentFollowsItsClusters(t *testing.T) {
-	first := build(t, nil, world("a", "b")...).View(anyone).Sets[snapshot.EDS]
+	first := build(t, nil, world("a", "b")...).View(anyone, 0).Sets[snapshot.EDS]
 	list := append(world("b"), listener("tcp/a", "a"), cluster("a", 9), assignment("a", 0))
-	second := build(t, nil, list...).View(anyone).Sets[snapshot.EDS]
+	second := build(t, nil, list...).View(anyone, 0).Sets[snapshot.EDS]
 	if first.Get("a").Version == second.Get("a").Version {
 		t.Error("the cluster changed, and its assignment is not sent again")
 	}
@@ -140,11 +140,11 @@ func TestAssignmentFollowsAllClustersOfItsView(t *testing.T) {
 	shared := cluster("a/tls", 1)
 	shared.Refs[0].Name = "a"
 	g := build(t, nil, append(world("a"), listener("tcp/tls", "a/tls", "x"), shared)...)
-	one, both := g.View(anyone).Sets[snapshot.EDS], g.View(config.Node{ID: "x"}).Sets[snapshot.EDS]
+	one, both := g.View(anyone, 0).Sets[snapshot.EDS], g.View(config.Node{ID: "x"}, 0).Sets[snapshot.EDS]
 	if one.Get("a").Version == both.Get("a").Version {
 		t.Error("one version for an assignment that one cluster names, and two")
 	}
-	if got := g.View(config.Node{ID: "x"}).Sets[snapshot.CDS].Get("a/tls").Service; got != "a" {
+	if got := g.View(config.Node{ID: "x"}, 0).Sets[snapshot.CDS].Get("a/tls").Service; got != "a" {
 		t.Errorf("the cluster waits for %q", got)
 	}
 }
@@ -183,7 +183,7 @@ backends: {a: {endpoints: [10.0.0.1:1]}}
 		{"west", snapshot.CDS, "b", "[]"},
 		{"north", snapshot.LDS, "tcp/0.0.0.0:1", "[]"},
 	} {
-		v := g.View(config.Node{ID: tt.node})
+		v := g.View(config.Node{ID: tt.node}, 0)
 		if got := fmt.Sprint(g.Positions(v, tt.typ, tt.name)); got != tt.want {
 			t.Errorf("%s: %s %q stands at %s, want %s", tt.node, tt.typ, tt.name, got, tt.want)
 		}
@@ -193,7 +193,7 @@ backends: {a: {endpoints: [10.0.0.1:1]}}
 // Versions are a promise: another one for the same content resends everything to every fleet once. After an update of
 // Envoy's protos they may change, and so may this test.
 func TestVersionsAreTheSameEverywhere(t *testing.T) {
-	v := build(t, nil, world("a", "b")...).View(anyone)
+	v := build(t, nil, world("a", "b")...).View(anyone, 0)
 	var got []string
 	for _, s := range v.Sets {
 		got = append(got, s.Version, versions(s))

@@ -65,7 +65,7 @@ func TestNewSet(t *testing.T) {
 
 // The bytes are put together by hand; the library must read them as what they should be.
 func TestBodies(t *testing.T) {
-	entries := build(t, nil, world("a", "b")...).View(anyone).Sets[snapshot.CDS].Entries
+	entries := build(t, nil, world("a", "b")...).View(anyone, 0).Sets[snapshot.CDS].Entries
 	sotw := &discoveryv3.DiscoveryResponse{VersionInfo: "v", TypeUrl: snapshot.CDS.URL()}
 	delta := &discoveryv3.DeltaDiscoveryResponse{
 		SystemVersionInfo: "v", TypeUrl: snapshot.CDS.URL(), RemovedResources: []string{"x", "y"},

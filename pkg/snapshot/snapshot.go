@@ -13,6 +13,7 @@ import (
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 
+	"github.com/l4xds/l4xds/pkg/config"
 	"github.com/l4xds/l4xds/pkg/translate"
 )
 
@@ -59,6 +60,8 @@ type Entry struct {
 	Version string
 	// Wire is the resource as an encoded google.protobuf.Any. Empty in sets that only tell what a client claims to have.
 	Wire []byte
+	// Frozen is whether it must not be taken from a client that has it: see [translate.Frozen].
+	Frozen bool
 	// Service is, for a cluster, the name of the endpoint assignment that it waits for; empty if it waits for none.
 	Service string
 }
@@ -109,6 +112,18 @@ type View struct {
 
 	// items are the resources behind the entries, sorted by type and name.
 	items []*item
+	// withheld are the listeners that the nodes are meant to have, and are not given.
+	withheld []*item
+}
+
+// Withheld is a listener that a node is not given, although it is for it.
+type Withheld struct {
+	// Listener is the name of the resource.
+	Listener string
+	// Lacks is what the node would have to be able to do.
+	Lacks translate.Needs
+	// Places are where it stands in the files.
+	Places []config.Position
 }
 
 // Resources are the translated resources of v, sorted by type and name, in the order of [Type].

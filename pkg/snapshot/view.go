@@ -3,25 +3,32 @@ package snapshot
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/l4xds/l4xds/pkg/config"
+	"github.com/l4xds/l4xds/pkg/translate"
 )
 
-// audience is one selector that listeners have, and its text.
+// audience is whom some listeners are for, and what these need of them.
 type audience struct {
 	selector config.Selector
-	key      string
+	needs    translate.Needs
+	// key is a text that only like audiences share.
+	key string
 }
 
-// addAudience is the index of s in g.audiences; indices are those known so far, by text.
-func (g *Generation) addAudience(s config.Selector, indices map[string]int) int {
-	key := selectorKey(s)
-	i, ok := indices[key]
+// addAudience is the index of a, whose key is not set yet, in g.audiences; indices are those known so far, by key.
+func (g *Generation) addAudience(a audience, indices map[string]int) int {
+	a.key = selectorKey(a.selector)
+	if a.needs != 0 {
+		a.key += "/needs" + strconv.Itoa(int(a.needs))
+	}
+	i, ok := indices[a.key]
 	if !ok {
 		i = len(g.audiences)
-		indices[key] = i
-		g.audiences = append(g.audiences, audience{selector: s, key: key})
+		indices[a.key] = i
+		g.audiences = append(g.audiences, a)
 	}
 	return i
 }
@@ -41,10 +48,11 @@ func selectorKey(s config.Selector) string {
 	return d.version()
 }
 
-// View is what n is given. Nodes that belong to the same audiences share one view; views of different generations share
-// the sets that did not change. The first call for a kind of node makes the view, every further one finds it.
-func (g *Generation) View(n config.Node) *View {
-	member := g.memberships(n)
+// View is what n is given, which lacks some of what listeners may need. Nodes that belong to the same audiences share one
+// view; views of different generations share the sets that did not change. The first call for a kind of node makes the
+// view, every further one finds it.
+func (g *Generation) View(n config.Node, lacks translate.Needs) *View {
+	member := g.memberships(n, lacks)
 	g.viewsMu.Lock()
 	view, ok := g.views[member]
 	if !ok {
@@ -58,14 +66,20 @@ func (g *Generation) View(n config.Node) *View {
 const (
 	member    = '+'
 	notMember = '-'
+	// unable is one who would be a member, and lacks something.
+	unable = '!'
 )
 
 // memberships says for each audience, by one character, whether n belongs to it.
-func (g *Generation) memberships(n config.Node) string {
+func (g *Generation) memberships(n config.Node, lacks translate.Needs) string {
 	marks := make([]byte, len(g.audiences))
 	for i, a := range g.audiences {
-		marks[i] = notMember
-		if a.selector.Match(n) {
+		switch {
+		case !a.selector.Match(n):
+			marks[i] = notMember
+		case a.needs&lacks != 0:
+			marks[i] = unable
+		default:
 			marks[i] = member
 		}
 	}
@@ -75,12 +89,16 @@ func (g *Generation) memberships(n config.Node) string {
 // newView gathers what nodes with these memberships are given: their listeners, and all that these refer to.
 func (g *Generation) newView(memberships string) *View {
 	given := make([]bool, len(g.items))
+	v := &View{Key: g.viewKey(memberships)}
 	for i, it := range g.items {
-		if it.audience >= 0 && memberships[it.audience] == member {
+		switch {
+		case it.audience < 0:
+		case memberships[it.audience] == member:
 			g.follow(i, given)
+		case memberships[it.audience] == unable:
+			v.withheld = append(v.withheld, it)
 		}
 	}
-	v := &View{Key: g.viewKey(memberships)}
 	for i, it := range g.items {
 		if given[i] {
 			v.items = append(v.items, it)

@@ -24,27 +24,27 @@ func TestViewsFollowReferences(t *testing.T) {
 		{"west-1", "cds[a w] eds[a w] lds[tcp/a tcp/coast] sds[]"},
 		{"north-1", "cds[a] eds[a] lds[tcp/a] sds[]"},
 	} {
-		if got := holds(g.View(config.Node{ID: tt.id})); got != tt.want {
+		if got := holds(g.View(config.Node{ID: tt.id}, 0)); got != tt.want {
 			t.Errorf("%s is given %s, want %s", tt.id, got, tt.want)
 		}
 	}
 	empty := build(t, nil, listener("l", "a", "x"), cluster("a", 1), assignment("a", 0))
-	if got := holds(empty.View(anyone)); got != "cds[] eds[] lds[] sds[]" {
+	if got := holds(empty.View(anyone, 0)); got != "cds[] eds[] lds[] sds[]" {
 		t.Errorf("a node that nothing is for is given %s", got)
 	}
 }
 
 func TestNodesOfOneKindShareAView(t *testing.T) {
 	g := build(t, nil, coasts()...)
-	if g.View(config.Node{ID: "west-1"}) != g.View(config.Node{ID: "far", Zone: "z"}) {
+	if g.View(config.Node{ID: "west-1"}, 0) != g.View(config.Node{ID: "far", Zone: "z"}, 0) {
 		t.Error("two nodes with the same listeners have two views")
 	}
-	east, west := g.View(config.Node{ID: "east-1"}), g.View(config.Node{ID: "west-1"})
+	east, west := g.View(config.Node{ID: "east-1"}, 0), g.View(config.Node{ID: "west-1"}, 0)
 	if east.Key == west.Key {
 		t.Error("two views have one key")
 	}
 	later := build(t, g, append(coasts(), world("b")...)...)
-	if got := later.View(config.Node{ID: "east-9"}).Key; got != east.Key {
+	if got := later.View(config.Node{ID: "east-9"}, 0).Key; got != east.Key {
 		t.Errorf("the key of a view changed from %s to %s, though its selectors did not", east.Key, got)
 	}
 	if got := len(east.Resources()); got != 6 {
@@ -68,7 +68,7 @@ func TestSelectorsAreToldApart(t *testing.T) {
 		l.Audience.Terms = []config.Term{term}
 		g := build(t, nil, l, cluster("a", 1), assignment("a", 0))
 		node := config.Node{ID: term.ID, Cluster: term.Cluster, Zone: term.Zone, Metadata: term.Metadata}
-		key := g.View(node).Key
+		key := g.View(node, 0).Key
 		if other, ok := keys[key]; ok {
 			t.Errorf("terms %d and %d have one key", i, other)
 		}
@@ -82,7 +82,7 @@ func TestConcurrentViews(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range views {
 		wg.Go(func() {
-			views[i] = g.View(config.Node{ID: []string{"east-1", "west-1"}[i%2]})
+			views[i] = g.View(config.Node{ID: []string{"east-1", "west-1"}[i%2]}, 0)
 			for _, s := range views[i].Sets {
 				s.Body()
 				snapshot.Diff(nil, s).Body()

@@ -20,7 +20,7 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 	b := p.backend()
 	c := &clusterv3.Cluster{
 		Name:                          p.name,
-		AltStatName:                   altStatName(p.name),
+		AltStatName:                   altStatName(p.name, p.tunnel),
 		ConnectTimeout:                duration(b.ConnectTimeout),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
 		LoadBalancingPolicy:           loadBalancingPolicy(b.Balance, p.split),
@@ -28,9 +28,9 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		HealthChecks:                  healthChecks(b.Check, p.tunnel),
 		IgnoreHealthOnHostRemoval:     true, // else a removed endpoint is used until it fails its check
 		CircuitBreakers:               breakers(p.tunnel),
-		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive),
+		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive, p.tunnel),
 		TypedExtensionProtocolOptions: httpOptions(p.tunnel),
-		TransportSocket:               upstreamTLS(p.name, b.TLS, p.tunnel),
+		TransportSocket:               upstreamTLS(p.owner(), b.TLS, p.tunnel),
 	}
 	if p.usesDNS() {
 		c.ClusterDiscoveryType = dnsCluster()

@@ -32,17 +32,23 @@ const forwardConnectTimeoutSeconds = 5
 // answered with 404.
 func exitFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
 	l := s.stanza
+	m := &httpconnv3.HttpConnectionManager{
+		StatPrefix:        l.Name,
+		StreamIdleTimeout: duration(l.Timeouts.Idle), // Envoy's own 5 minutes would cut idle tunnels
+		RouteSpecifier:    &httpconnv3.HttpConnectionManager_RouteConfig{RouteConfig: exitRoutes(s)},
+		HttpFilters:       exitFilters(s),
+		AccessLog:         connectionLog(l),
+	}
+	if l.Protocol == config.UDP {
+		m.CodecType = httpconnv3.HttpConnectionManager_HTTP3
+		m.Http3ProtocolOptions = &corev3.Http3ProtocolOptions{AllowExtendedConnect: true}
+	} else {
+		m.CodecType = httpconnv3.HttpConnectionManager_AUTO
+		m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{AllowConnect: true}
+	}
 	return &listenerv3.FilterChain{
-		Name: l.Name,
-		Filters: []*listenerv3.Filter{networkFilter(httpConnectionName, &httpconnv3.HttpConnectionManager{
-			StatPrefix:           l.Name,
-			CodecType:            httpconnv3.HttpConnectionManager_AUTO,
-			StreamIdleTimeout:    duration(l.Timeouts.Idle), // Envoy's own 5 minutes would cut idle tunnels
-			RouteSpecifier:       &httpconnv3.HttpConnectionManager_RouteConfig{RouteConfig: exitRoutes(s)},
-			HttpFilters:          exitFilters(s),
-			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{AllowConnect: true},
-			AccessLog:            connectionLog(l),
-		})},
+		Name:                          l.Name,
+		Filters:                       []*listenerv3.Filter{networkFilter(httpConnectionName, m)},
 		TransportSocket:               downstreamTLS(l),
 		TransportSocketConnectTimeout: handshakeTimeout(l),
 	}
@@ -185,7 +191,7 @@ func httpFilter(name string, m proto.Message) *httpconnv3.HttpFilter {
 func forwardCluster(name string) *clusterv3.Cluster {
 	return &clusterv3.Cluster{
 		Name:                          name,
-		AltStatName:                   altStatName(name),
+		AltStatName:                   altStatName(name, nil),
 		ConnectTimeout:                &durationpb.Duration{Seconds: forwardConnectTimeoutSeconds},
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
 		LbPolicy:                      clusterv3.Cluster_CLUSTER_PROVIDED,

@@ -30,8 +30,12 @@ func healthChecks(c *config.Check, via *config.Tunnel) []*corev3.HealthCheck {
 // httpHealthCheck takes whatever is no error of the server for a sign of life: an exit answers it with 404.
 func httpHealthCheck(via *config.Tunnel) *corev3.HealthCheck_HttpHealthCheck {
 	codec := typev3.CodecClientType_HTTP1
-	if via != nil && via.HTTP == 2 {
+	switch {
+	case via == nil:
+	case via.HTTP == config.HTTP2:
 		codec = typev3.CodecClientType_HTTP2
+	case via.HTTP == config.HTTP3:
+		codec = typev3.CodecClientType_HTTP3
 	}
 	return &corev3.HealthCheck_HttpHealthCheck{
 		Path:             "/",

@@ -16,9 +16,10 @@ func listenerKeepalive(l *config.Listener, b *config.Bind) *corev3.TcpKeepalive 
 	return tcpKeepalive(l.Keepalive)
 }
 
-// upstreamConnectionOptions is the keepalive of connections to endpoints.
-func upstreamConnectionOptions(k *config.Keepalive) *clusterv3.UpstreamConnectionOptions {
-	if k == nil {
+// upstreamConnectionOptions is the keepalive of connections to endpoints. via is the tunnel whose far ends these are, or
+// nil: HTTP/3 runs over UDP, which has none.
+func upstreamConnectionOptions(k *config.Keepalive, via *config.Tunnel) *clusterv3.UpstreamConnectionOptions {
+	if k == nil || via != nil && via.HTTP == config.HTTP3 {
 		return nil
 	}
 	return &clusterv3.UpstreamConnectionOptions{TcpKeepalive: tcpKeepalive(k)}

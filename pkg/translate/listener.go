@@ -23,10 +23,13 @@ const (
 
 // listener is the Envoy listener of one bound address of s.
 func listener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
-	if s.stanza.Protocol == config.UDP {
-		return udpListener(s, b)
+	switch {
+	case s.stanza.Protocol == config.TCP:
+		return tcpListener(s, b)
+	case s.stanza.Exit != nil:
+		return quicListener(s, b)
 	}
-	return tcpListener(s, b)
+	return udpListener(s, b)
 }
 
 // tcpListener reads the client's TLS hello only if the stanza asks for it: a client that waits for the server to speak
@@ -57,6 +60,21 @@ func udpListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
 		AdditionalAddresses: additionalAddresses(corev3.SocketAddress_UDP, b),
 		UdpListenerConfig:   &listenerv3.UdpListenerConfig{DownstreamSocketConfig: udpSocket()},
 		ListenerFilters:     []*listenerv3.ListenerFilter{udpProxy(s)},
+	}
+}
+
+// quicListener takes the QUIC connections of HTTP/3.
+func quicListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
+	return &listenerv3.Listener{
+		Name:                          listenerName(config.UDP, *b),
+		Address:                       bindAddress(corev3.SocketAddress_UDP, b, b.Port),
+		AdditionalAddresses:           additionalAddresses(corev3.SocketAddress_UDP, b),
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
+		UdpListenerConfig: &listenerv3.UdpListenerConfig{
+			QuicOptions:            &listenerv3.QuicProtocolOptions{QuicProtocolOptions: quicFarOptions()},
+			DownstreamSocketConfig: &corev3.UdpSocketConfig{PreferGro: wrapperspb.Bool(true)},
+		},
+		FilterChains: filterChains(s),
 	}
 }
 

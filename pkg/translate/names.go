@@ -1,10 +1,14 @@
 package translate
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/l4xds/l4xds/pkg/config"
 )
@@ -38,6 +42,7 @@ const (
 	stdoutLogName  = "envoy.access_loggers.stdout"
 	stderrLogName  = "envoy.access_loggers.stderr"
 	tlsSocketName  = "envoy.transport_sockets.tls"
+	quicSocketName = "envoy.transport_sockets.quic"
 
 	roundRobinName   = "envoy.load_balancing_policies.round_robin"
 	leastRequestName = "envoy.load_balancing_policies.least_request"
@@ -69,9 +74,36 @@ func chainName(l *config.Listener, r *config.Route) string {
 // "backends.web/ca", "backends.web/cert". In front of the slash is their owner: a stanza, or for a backend inline in a
 // listener "backends." and the name of its cluster.
 
-func listenerOwner(l *config.Listener) string { return l.At.Stanza }
+// listenerOwner is the stanza; an exit may listen on UDP besides TCP, with secrets that each of its listeners has.
+func listenerOwner(l *config.Listener) string {
+	if l.Protocol == config.UDP {
+		return l.At.Stanza + "/udp"
+	}
+	return l.At.Stanza
+}
 
 func clusterOwner(cluster string) string { return "backends." + cluster }
+
+// frozenMark stands in the name of a cluster that never changes under it, before a hash of what it is. No name of the
+// file has such a character.
+const frozenMark = "@h3-"
+
+// frozenHashSize is how many bytes of the hash are in the name.
+const frozenHashSize = 4
+
+// frozenName is the name of c, a cluster named base, where it must never change under its name.
+func frozenName(base string, c *clusterv3.Cluster) string {
+	bytes, err := proto.MarshalOptions{Deterministic: true}.Marshal(c)
+	if err != nil {
+		panic(invalid{c, err})
+	}
+	sum := sha256.Sum256(bytes)
+	return base + frozenMark + hex.EncodeToString(sum[:frozenHashSize])
+}
+
+// Frozen reports whether cluster is the name of one that never changes, and must not be taken from an Envoy that has it:
+// Envoy 1.40 crashes when a cluster with HTTP/3 streams goes, and nothing tells when the last one has ended.
+func Frozen(cluster string) bool { return strings.Contains(cluster, frozenMark) }
 
 // certName is the name of certificate i of an owner: the second one has a 2 behind it.
 func certName(owner string, i int) string {
@@ -89,8 +121,12 @@ func serverCAName(owner string) string { return owner + "/ca" }
 // the metric's name, and a colon becomes an underscore. A slash is kept as it is.
 var statReplacer = strings.NewReplacer(".", "_", ":", "_")
 
-// altStatName is the name of a cluster in statistics, empty if it is the cluster's own.
-func altStatName(cluster string) string {
+// altStatName is the name of a cluster in statistics, empty if it is the cluster's own. Far ends, which via leads to, are
+// called by the tunnel's name.
+func altStatName(cluster string, via *config.Tunnel) string {
+	if via != nil && via.Name != cluster {
+		return statReplacer.Replace(via.Name)
+	}
 	if name := statReplacer.Replace(cluster); name != cluster {
 		return name
 	}

@@ -67,41 +67,41 @@ func newPlan(c *config.Config, before plan) (plan, error) {
 		stanzas:  make(map[stanzaKey]*stanzaPlan, len(c.Listeners)),
 		clusters: make(map[string]*clusterPlan, len(c.Listeners)),
 	}
+	names := tunnelNames{}
 	for _, l := range c.Listeners {
 		key := stanzaKey{l.Protocol, l.Name, l.Exit != nil}
 		s := before.stanzas[key]
 		if s == nil || s.stanza != l {
-			s = newStanzaPlan(l)
+			s = newStanzaPlan(l, names)
 		}
 		p.stanzas[key] = s
 		if err := p.addClusters(s.clusters); err != nil {
 			return plan{}, fmt.Errorf("listener %q: %w", l.Name, err)
 		}
-		if l.Protocol == config.UDP && (len(s.routes) != 1 || len(s.routes[0].clusters) != 1) {
+		if l.Protocol == config.UDP && l.Exit == nil && (len(s.routes) != 1 || len(s.routes[0].clusters) != 1) {
 			return plan{}, fmt.Errorf("listener %q: udp_proxy sends sessions to one cluster only", l.Name)
 		}
 	}
 	return p, nil
 }
 
-func newStanzaPlan(l *config.Listener) *stanzaPlan {
+func newStanzaPlan(l *config.Listener, names tunnelNames) *stanzaPlan {
 	s := &stanzaPlan{stanza: l}
 	if l.Exit != nil && len(l.Routes) == 0 {
 		s.clusters = []*clusterPlan{{name: l.Exit.Cluster, exit: &l.At}}
 	}
 	for _, r := range l.Routes {
-		s.clusters = append(s.clusters, clustersOf(r)...)
-		s.routes = append(s.routes, routePlan{name: chainName(l, r), route: r, clusters: weights(&r.To)})
+		s.clusters = append(s.clusters, clustersOf(r, names)...)
+		s.routes = append(s.routes, routePlan{name: chainName(l, r), route: r, clusters: weights(r, names)})
 	}
 	return s
 }
 
 // clustersOf is the clusters that a route needs.
-func clustersOf(r *config.Route) []*clusterPlan {
+func clustersOf(r *config.Route, names tunnelNames) []*clusterPlan {
 	t := &r.To
 	if r.Via != nil {
-		far := []config.Part{{Backend: r.Via.Proxy, Weight: 1, At: r.Via.At}}
-		return []*clusterPlan{{name: t.Cluster, parts: far, tunnel: r.Via}}
+		return []*clusterPlan{farEnds(r.Via, names.of(r.Via))}
 	}
 	switch t.Form() {
 	case config.Localities, config.DNSLocalities:
@@ -119,13 +119,39 @@ func clustersOf(r *config.Route) []*clusterPlan {
 	}
 }
 
+// farEnds is the cluster of the far ends of t.
+func farEnds(t *config.Tunnel, name string) *clusterPlan {
+	return &clusterPlan{name: name, parts: []config.Part{{Backend: t.Proxy, Weight: 1, At: t.At}}, tunnel: t}
+}
+
+// tunnelNames are the names of the clusters of tunnels that were asked for.
+type tunnelNames map[*config.Tunnel]string
+
+// of is the name of the cluster of t's far ends. Over HTTP/3 it holds a hash of the cluster, so that a change of that is
+// another cluster: Envoy crashes where one with streams changes or goes.
+func (n tunnelNames) of(t *config.Tunnel) string {
+	if t.HTTP != config.HTTP3 || !freezeHTTP3 {
+		return t.Name
+	}
+	name, ok := n[t]
+	if !ok {
+		name = frozenName(t.Name, cluster(farEnds(t, t.Name)))
+		n[t] = name
+	}
+	return name
+}
+
 // single is the cluster of one backend. It is the same whoever names the backend, and with whatever weight.
 func single(name string, b *config.Backend) *clusterPlan {
 	return &clusterPlan{name: name, parts: []config.Part{{Backend: b, Weight: 1, At: b.At}}}
 }
 
-// weights is how a target shares its connections out. Where the shares are those of localities, Envoy sees one cluster.
-func weights(t *config.Target) []weightedCluster {
+// weights is how a route shares its connections out. Where the shares are those of localities, Envoy sees one cluster.
+func weights(r *config.Route, names tunnelNames) []weightedCluster {
+	t := &r.To
+	if r.Via != nil {
+		return []weightedCluster{{name: names.of(r.Via), weight: 1}}
+	}
 	if t.Form() != config.Clusters {
 		return []weightedCluster{{name: t.Cluster, weight: 1}}
 	}
@@ -187,9 +213,25 @@ func (s *stanzaPlan) refs() []Ref {
 	return refs
 }
 
+// needs is what an Envoy must be able to do to be given s.
+func (s *stanzaPlan) needs() Needs {
+	if slices.ContainsFunc(s.clusters, func(c *clusterPlan) bool { return Frozen(c.name) }) {
+		return NeedsDelta
+	}
+	return 0
+}
+
 // backend is the one whose settings hold for the whole cluster. In a split they are the same for all parts.
 func (c *clusterPlan) backend() *config.Backend {
 	return c.parts[0].Backend
+}
+
+// owner is what the secrets of c are named after: the tunnel, whichever its cluster is at the moment, or the cluster.
+func (c *clusterPlan) owner() string {
+	if c.tunnel != nil {
+		return c.tunnel.Name
+	}
+	return c.name
 }
 
 // usesDNS reports whether Envoy resolves the names of some endpoints, which then stand in the cluster itself.

@@ -21,9 +21,19 @@ type Resource struct {
 	Origins []config.Place
 	// Audience says which nodes are given it. Only listeners have one; the rest follows by reference.
 	Audience config.Selector
+	// Needs is what an Envoy must be able to do to be given it; only listeners need something. What they refer to needs
+	// nothing more.
+	Needs Needs
 	// Refs are the resources that it names: clusters and secrets of a listener, secrets and endpoint assignment of a cluster.
 	Refs []Ref
 }
+
+// Needs are things that not every Envoy can do, as a set of bits.
+type Needs uint8
+
+// NeedsDelta is that it is told of changes one by one: a cluster can then stay with it that no listener names any more.
+// In the state of the world what is not told is deleted.
+const NeedsDelta Needs = 1
 
 // Ref is the name of a resource that another one needs.
 type Ref struct {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	quicv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/quic/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
@@ -26,8 +27,13 @@ var tlsVersions = map[config.TLSVersion]tlsv3.TlsParameters_TlsProtocol{
 
 // downstreamTLS is the transport socket of every filter chain of l; nil where TLS passes through.
 func downstreamTLS(l *config.Listener) *corev3.TransportSocket {
-	if l.TLS == nil {
+	switch {
+	case l.TLS == nil:
 		return nil
+	case l.Protocol == config.UDP:
+		return quicSocket(&quicv3.QuicDownstreamTransport{
+			DownstreamTlsContext: downstreamTLSContext(listenerOwner(l), l.TLS, nil),
+		})
 	}
 	return tlsSocket(downstreamTLSContext(listenerOwner(l), l.TLS, offered(l.Exit)))
 }
@@ -51,9 +57,9 @@ func downstreamTLSContext(owner string, t *config.ListenerTLS, protocols []strin
 	}
 }
 
-// handshakeTimeout is nil where there is no handshake.
+// handshakeTimeout is nil where there is no handshake, or where it is QUIC's own, which has its time.
 func handshakeTimeout(l *config.Listener) *durationpb.Duration {
-	if l.TLS == nil {
+	if l.TLS == nil || l.Protocol == config.UDP {
 		return nil
 	}
 	return &durationpb.Duration{Seconds: handshakeTimeoutSeconds}
@@ -65,7 +71,11 @@ func upstreamTLS(cluster string, t *config.BackendTLS, via *config.Tunnel) *core
 	if t == nil {
 		return nil
 	}
-	return tlsSocket(upstreamTLSContext(clusterOwner(cluster), t, spoken(via)))
+	tls := upstreamTLSContext(clusterOwner(cluster), t, spoken(via))
+	if via != nil && via.HTTP == config.HTTP3 {
+		return quicSocket(&quicv3.QuicUpstreamTransport{UpstreamTlsContext: tls})
+	}
+	return tlsSocket(tls)
 }
 
 // upstreamTLSContext speaks TLS as t says, for these protocols unless t has its own. It names the secrets of its owner, so that a change of a certificate is no change
@@ -101,6 +111,14 @@ func alpn(written, spoken []string) []string {
 func tlsSocket(m proto.Message) *corev3.TransportSocket {
 	return &corev3.TransportSocket{
 		Name:       tlsSocketName,
+		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(m)},
+	}
+}
+
+// quicSocket is TLS as QUIC has it: inside of the protocol, not below it.
+func quicSocket(m proto.Message) *corev3.TransportSocket {
+	return &corev3.TransportSocket{
+		Name:       quicSocketName,
 		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(m)},
 	}
 }

@@ -102,7 +102,7 @@ func TestRotationChangesSecretsAlone(t *testing.T) {
 	first := build(t, before, nil)
 	second := build(t, after, first)
 	for _, node := range []config.Node{{ID: "x"}} {
-		old, now := first.View(node), second.View(node)
+		old, now := first.View(node, 0), second.View(node, 0)
 		for _, typ := range []snapshot.Type{snapshot.CDS, snapshot.LDS, snapshot.EDS} {
 			if old.Sets[typ] != now.Sets[typ] {
 				t.Errorf("a rotation changes %s", typ)

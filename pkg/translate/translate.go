@@ -25,7 +25,7 @@ func Translate(c *config.Config, prev *Resources) (*Resources, error) {
 	if prev == nil {
 		prev = &Resources{}
 	}
-	p, err := newPlan(c, prev.plan)
+	p, err := safePlan(c, prev.plan)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +65,7 @@ func (s *stanzaPlan) build(before *stanzaPlan) error {
 			Name:     listenerName(s.stanza.Protocol, *b),
 			Origins:  []config.Place{b.At, s.stanza.At},
 			Audience: s.stanza.Audience,
+			Needs:    s.needs(),
 			Refs:     refs,
 		}
 		if err := r.build(func() proto.Message { return listener(s, b) }); err != nil {
@@ -96,7 +97,7 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 		return err
 	}
 	b := c.backend()
-	secrets := backendSecrets(clusterOwner(c.name), b.TLS, tlsPlaces(b.TLSAt, b.At))
+	secrets := backendSecrets(clusterOwner(c.owner()), b.TLS, tlsPlaces(b.TLSAt, b.At))
 	r.Refs = secretRefs(secrets)
 	made, err := buildSecrets(secrets)
 	if err != nil {
@@ -113,18 +114,37 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 }
 
 // build makes the message of r.
-func (r *Resource) build(message func() proto.Message) (err error) {
+func (r *Resource) build(message func() proto.Message) error {
+	err := catch(func() {
+		r.Msg = message()
+		check(r.Msg)
+	})
+	if err != nil {
+		return fmt.Errorf("translate %s %q: %w", r.Type, r.Name, err)
+	}
+	return nil
+}
+
+// safePlan is newPlan, which makes the clusters that are named by their content.
+func safePlan(c *config.Config, before plan) (p plan, err error) {
+	if caught := catch(func() { p, err = newPlan(c, before) }); caught != nil {
+		return plan{}, fmt.Errorf("plan: %w", caught)
+	}
+	return p, err
+}
+
+// catch runs f, and returns as an error that it made an invalid message.
+func catch(f func()) (err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
 		case invalid:
-			err = fmt.Errorf("translate %s %q: %w", r.Type, r.Name, p.error())
+			err = p.error()
 		default:
 			panic(p)
 		}
 	}()
-	r.Msg = message()
-	check(r.Msg)
+	f()
 	return nil
 }
 

@@ -9,8 +9,6 @@ import (
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	capsulev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/udp/udp_proxy/session/http_capsule/v3"
 	udpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/udp/udp_proxy/v3"
-	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
-	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/l4xds/l4xds/pkg/config"
@@ -135,46 +133,6 @@ func udpBuffer(b *config.Buffer) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig_B
 	}
 }
 
-// spoken is the one protocol that is asked for in TLS at the far ends of t, by its ALPN name; none where t is nil.
-func spoken(t *config.Tunnel) []string {
-	switch {
-	case t == nil:
-		return nil
-	case t.HTTP == 1:
-		return []string{"http/1.1"}
-	}
-	return []string{"h2"}
-}
-
-// httpOptions is the version of HTTP that the far ends of t are spoken to with; nil for a cluster of no tunnel. Envoy
-// would otherwise take HTTP/1.1 without a word.
-func httpOptions(t *config.Tunnel) map[string]*anypb.Any {
-	if t == nil {
-		return nil
-	}
-	return map[string]*anypb.Any{httpOptionsName: pack(&httpv3.HttpProtocolOptions{
-		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: httpVersion(t)},
-	})}
-}
-
-func httpVersion(t *config.Tunnel) *httpv3.HttpProtocolOptions_ExplicitHttpConfig {
-	if t.HTTP == 1 {
-		return &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
-			ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{
-				HttpProtocolOptions: &corev3.Http1ProtocolOptions{},
-			},
-		}
-	}
-	return &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
-		ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
-			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
-				MaxConcurrentStreams: number(t.StreamsPerConnection),
-				ConnectionKeepalive:  ping(t.Ping),
-			},
-		},
-	}
-}
-
 // breakers are those of a cluster; t is nil where its endpoints are no far ends. Envoy counts a session through a tunnel
 // as a connection too, besides the real one, so that only the number of streams can be limited.
 func breakers(t *config.Tunnel) *clusterv3.CircuitBreakers {
@@ -183,12 +141,4 @@ func breakers(t *config.Tunnel) *clusterv3.CircuitBreakers {
 		b.Thresholds[0].MaxRequests = number(t.MaxStreams)
 	}
 	return b
-}
-
-// ping finds a far end that is connected and hangs.
-func ping(p *config.Ping) *corev3.KeepaliveSettings {
-	if p == nil {
-		return nil
-	}
-	return &corev3.KeepaliveSettings{Interval: duration(p.Interval), Timeout: duration(p.Timeout)}
 }

@@ -123,7 +123,7 @@ func compile(w *world) (*snapshot.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return generation.View(config.Node{ID: "bench-1", Cluster: edge}), nil
+	return generation.View(config.Node{ID: "bench-1", Cluster: edge}, 0), nil
 }
 
 func text(list []*translate.Resource) (string, error) {

@@ -120,7 +120,7 @@ func (r *reload) run(path string) (took [numStages]time.Duration, err error) {
 			return err
 		},
 		func() error { // view
-			next.view = next.generation.View(config.Node{ID: "bench-1", Cluster: edge})
+			next.view = next.generation.View(config.Node{ID: "bench-1", Cluster: edge}, 0)
 			return nil
 		},
 		func() error { // encode

@@ -44,7 +44,7 @@ func TestStockServerAgrees(t *testing.T) {
 		for _, v := range variants {
 			t.Run(name+"/"+string(v), func(t *testing.T) {
 				t.Parallel()
-				view := g.View(config.Node{ID: "n"})
+				view := g.View(config.Node{ID: "n"}, 0)
 				ours, theirs := fetch(t, newServerOf(t, g), v, view), fetch(t, newStockServer(t, view), v, view)
 				if diff := cmp.Diff(theirs, ours); diff != "" {
 					t.Errorf("the stock server (-) and ours (+) differ:\n%s", diff)

@@ -1,0 +1,141 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// checkVersions says, now that all backends are read, which tunnels cannot speak the HTTP that is asked of them.
+func (l *loader) checkVersions() {
+	for _, t := range l.near {
+		if t.Proxy == nil || len(t.Proxy.Endpoints) == 0 {
+			continue // an error was said
+		}
+		switch t.HTTP {
+		case HTTP3:
+			l.checkQUIC(t)
+		case HTTPAuto:
+			l.checkAgreed(t)
+		default:
+		}
+	}
+}
+
+// checkAgreed says why TLS cannot find out the version of HTTP.
+func (l *loader) checkAgreed(t *tunnel) {
+	if t.Proxy.TLS == nil {
+		l.errorf(idTunnel, t.value.get("http"), "goes by what TLS agrees on, and there is no tls; write 1 or 2, or tls: {ca: …}")
+		return
+	}
+	l.checkALPN(t)
+}
+
+// checkALPN says that the protocols which are asked for in TLS are not for the file to choose.
+func (l *loader) checkALPN(t *tunnel) {
+	if len(t.Proxy.TLS.ALPN) > 0 {
+		at, _ := l.ofProxy(t, "tls", "alpn")
+		l.errorf(idNoEffect, at, "has no effect with http: %s, which says what is spoken; leave it out", t.HTTP)
+	}
+}
+
+// checkQUIC says why the far ends of t cannot be spoken to over QUIC.
+func (l *loader) checkQUIC(t *tunnel) {
+	http := t.value.get("http")
+	if tls := t.Proxy.TLS; tls == nil {
+		l.errorf(idTunnel, http, "HTTP/3 is always inside TLS; write tls: {ca: …}, or tls: system")
+	} else {
+		l.checkALPN(t)
+		if tls.Max == TLS12 {
+			at, _ := l.ofProxy(t, "tls", "max")
+			l.errorf(idTLSVersions, at, "HTTP/3 is TLS 1.3 and nothing less; leave it out")
+		}
+	}
+	if slices.ContainsFunc(t.Proxy.Endpoints, func(e Endpoint) bool { return e.Path != "" }) {
+		l.errorf(idUnix, t.value.get("proxy"), "a unix socket cannot be a far end over HTTP/3, which is UDP; write HOST:PORT")
+	}
+	if check := t.Proxy.Check; check != nil && check.TCP != 0 {
+		at, _ := l.ofProxy(t, "check", "tcp")
+		l.errorf(idTunnel, at, "asks for a TCP connection, and a far end over HTTP/3 takes none; write check: {http: %s}", check.TCP)
+	}
+	if at, own := l.ofProxy(t, "keepalive"); own && !at.is("none") {
+		l.errorf(idNoEffect, at, "has no effect on HTTP/3, which is no TCP; the like of it is ping")
+	}
+	if p := t.Ping; p != nil && p.Interval < minQUICPing {
+		l.errorf(idBounds, t.value.get("ping"), "%s is outside 1s.., the shortest interval of HTTP/3", p.Interval)
+	}
+}
+
+// minQUICPing is the shortest interval that Envoy takes on QUIC.
+const minQUICPing = Duration(time.Second)
+
+// ofProxy is where a key of the far ends of t stands: on the tunnel, inside of proxy, or on the backend that this names;
+// where it stands in the defaults it is `http` instead. own is whether it is meant for this tunnel alone.
+func (l *loader) ofProxy(t *tunnel, path ...string) (at *value, own bool) {
+	proxy := t.value.get("proxy")
+	for _, v := range []*value{t.value, proxy} {
+		if found := v.at(path); found != nil {
+			return found, true
+		}
+	}
+	if b := l.backends[t.Proxy.Name]; b != nil {
+		if found := b.value.at(path); found != nil {
+			return found, false
+		}
+	}
+	return t.value.get("http"), false
+}
+
+// at is the value at the end of a path of keys, or the one that stands short in its place; nil if there is none.
+func (v *value) at(path []string) *value {
+	if v == nil || v.kind != mapping {
+		return nil
+	}
+	found := v.get(path[0])
+	if found == nil || found.kind != mapping || len(path) == 1 {
+		return found
+	}
+	return found.at(path[1:])
+}
+
+// under is what the HTTP of t runs over.
+func (t *Tunnel) under() Protocol {
+	if t.HTTP == HTTP3 {
+		return UDP
+	}
+	return TCP
+}
+
+// checkFarQUIC says why e cannot speak HTTP/3, and which of its keys that leaves without an effect. tcp is whether it
+// speaks the other versions, too.
+func (e *far) checkFarQUIC(tcp bool) {
+	at := e.tunnel.value.pair("exit").key
+	if udp := e.value.pair("udp"); udp != nil {
+		at = udp.key
+	}
+	switch {
+	case e.TLS == nil:
+		e.errorf(idTunnel, at, "HTTP/3 is always inside TLS; write tls: CERTIFICATE beside it")
+		return
+	case e.TLS.Max == TLS12:
+		e.errorf(idTLSVersions, at, "HTTP/3 is TLS 1.3 and nothing less, and tls has max: 1.2; leave that out")
+	case !tcp && len(e.TLS.ALPN) > 0:
+		e.errorf(idNoEffect, cmp.Or(e.value.at([]string{"tls", "alpn"}), at), "has no effect on HTTP/3, which says what is spoken; leave it out")
+	}
+	if keepalive := e.value.get("keepalive"); !tcp && keepalive != nil && !keepalive.is("none") {
+		e.errorf(idNoEffect, keepalive, "has no effect on HTTP/3, which is no TCP; leave it out")
+	}
+}
+
+// checkSpoken says that the near end speaks what the exit does not.
+func (e *far) checkSpoken(tcp, udp bool) {
+	http := e.tunnel.value.get("http")
+	switch {
+	case e.tunnel.Proxy == nil:
+	case e.tunnel.HTTP == HTTP3 && !udp:
+		e.errorf(idTunnel, http, "http: 3 runs over UDP, and exit (%s) listens on TCP only; write udp: PORT there", e.value.position())
+	case e.tunnel.HTTP != HTTP3 && !tcp:
+		e.errorf(idTunnel, http, "http: %s runs over TCP, and exit (%s) listens on UDP only; write http: 3, or tcp: PORT there",
+			e.tunnel.HTTP, e.value.position())
+	}
+}
