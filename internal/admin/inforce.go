@@ -183,6 +183,9 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common shared) {
 	if l.TLS != nil {
 		w.line(depth, "tls", listenerTLS(l.TLS), l.TLSAt)
 	}
+	if l.MaxDatagram != 0 {
+		w.key(depth, "max_datagram", l.MaxDatagram.String())
+	}
 	if l.Exit != nil {
 		return // where it goes is said in its own words
 	}

@@ -40,6 +40,7 @@ listeners:
     keepalive: none
     access_log: {file: /tmp/"x", json: {b: "%B%", a: 'it''s'}}
     nodes: [inner, {id: "x-*", zone: z, metadata: {k: "true"}}]
+  large: {tcp: 16, udp: {address: 16, max_datagram: 60KiB}, to: dns}
   text: {udp: 10, to: dns, access_log: {file: stdout, text: "%B%\n"}, nodes: inner}
   carried: {tcp: 11, udp: 11, to: "[2001:db8::1]:11", via: far}
   carried2: {tcp: {address: 12, via: far}, udp: 12, to: 10.0.0.1:12}

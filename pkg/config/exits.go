@@ -85,7 +85,8 @@ func (l *loader) exit(t *tunnel) *far {
 	d := l.decoder
 	d.protocol = TCP
 	base := shapeOf(reflect.TypeFor[listenerDefaults]()).prune(l.listenerDefaults, onEach(onTCP), ignore)
-	d.mapping(s.overlay(base, v), &e.form)
+	written := s.prune(v, onEach(onTCP), func(k *key, at pair) { l.unfit(k, at, "") })
+	d.mapping(s.overlay(base, written), &e.form)
 
 	e.Listener = &e.form.Listener
 	e.Name, e.Protocol = t.Name, TCP

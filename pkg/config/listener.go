@@ -52,6 +52,12 @@ type Listener struct {
 	TLS *ListenerTLS `yaml:"tls" default:"none" only:"tcp"`
 	// TLSAt is the place of the key; the zero Place where TLS stands in the defaults.
 	TLSAt Place
+	// MaxDatagram is the largest datagram that is passed on, to the backend and back; through a tunnel, of those to the far
+	// end. Larger ones are dropped, and counted by `listener.ADDRESS.udp.downstream_rx_datagram_dropped`.
+	// Default: 9000, what jumbo frames carry; larger ones pass as well where the kernel hands over several datagrams in one
+	// piece (GRO). That is left off where the key is written, so that it is exact.
+	// Envoy: envoy.config.core.v3.UdpSocketConfig.max_rx_datagram_size and prefer_gro, of the listener and of udp_proxy
+	MaxDatagram Size `yaml:"max_datagram" range:"1..65535" only:"udp"`
 }
 
 // Bind is one address that a listener listens on.

@@ -84,11 +84,13 @@ func (r *reading) divide() {
 		})
 	}
 	r.shared = s.prune(r.value.with(rest), onEach(r.protocols()), func(k *key, at pair) {
-		if r.long[TCP] == nil {
+		only, _ := k.demand(at.value)
+		if r.long[only] == nil {
 			r.unfit(k, at, "")
 			return
 		}
-		r.unfit(k, at, ", and this stanza is on both; what is for TCP alone stands in its long form, tcp: {address: …, …}")
+		r.unfit(k, at, ", and this stanza is on both; what is for %s alone stands in its long form, %s: {address: …, …}",
+			strings.ToUpper(string(only)), only)
 	})
 }
 

@@ -148,7 +148,11 @@ func (r *report) unfit(k *key, at pair, format string, args ...any) {
 		r.errorf(idNoEffect, at.value, "%s does not work for UDP%s", at.value.what(), why)
 		return
 	}
-	r.errorf(idNoEffect, at.key, "has no effect on UDP%s", why)
+	other := "UDP"
+	if k.only == UDP {
+		other = "TCP"
+	}
+	r.errorf(idNoEffect, at.key, "has no effect on %s%s", other, why)
 }
 
 // known is v with the keys alone that s has; nil where it is no mapping.

@@ -14,8 +14,8 @@ const (
 	// bufferLimit is how many bytes of a connection Envoy holds on each side before it stops reading from the other.
 	// Envoy's own 1 MiB, twice for every slow client, is much where connections are many; it is a soft limit.
 	bufferLimit = 64 << 10
-	// maxDatagram is the largest datagram that is passed on. Envoy's own 1500 bytes drop larger ones without a word;
-	// 9000 is what jumbo frames carry.
+	// maxDatagram is the largest datagram that is passed on unless the file says otherwise. Envoy's own 1500 bytes drop
+	// larger ones without a word; 9000 is what jumbo frames carry.
 	maxDatagram = 9000
 	// inspectTimeoutSeconds is how long a client may take to send its TLS hello.
 	inspectTimeoutSeconds = 5
@@ -58,7 +58,7 @@ func udpListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
 		Name:                listenerName(config.UDP, *b),
 		Address:             bindAddress(corev3.SocketAddress_UDP, b, b.Port),
 		AdditionalAddresses: additionalAddresses(corev3.SocketAddress_UDP, b),
-		UdpListenerConfig:   &listenerv3.UdpListenerConfig{DownstreamSocketConfig: udpSocket()},
+		UdpListenerConfig:   &listenerv3.UdpListenerConfig{DownstreamSocketConfig: udpSocket(s.stanza)},
 		ListenerFilters:     []*listenerv3.ListenerFilter{udpProxy(s)},
 	}
 }
@@ -83,10 +83,14 @@ func tlsInspector() *listenerv3.ListenerFilter {
 	return listenerFilter(tlsInspectorName, &tlsinspectorv3.TlsInspector{})
 }
 
-// udpSocket is how datagrams are read, the same on both sides.
-func udpSocket() *corev3.UdpSocketConfig {
-	return &corev3.UdpSocketConfig{
-		MaxRxDatagramSize: wrapperspb.UInt64(maxDatagram),
-		PreferGro:         wrapperspb.Bool(true),
+// udpSocket is how datagrams are read, the same on both sides. With GRO Envoy has room for 16 times the size, so that a
+// size which is asked for would hold for nothing.
+func udpSocket(l *config.Listener) *corev3.UdpSocketConfig {
+	if l.MaxDatagram != 0 {
+		return &corev3.UdpSocketConfig{
+			MaxRxDatagramSize: wrapperspb.UInt64(uint64(l.MaxDatagram)),
+			PreferGro:         wrapperspb.Bool(false),
+		}
 	}
+	return &corev3.UdpSocketConfig{MaxRxDatagramSize: wrapperspb.UInt64(maxDatagram), PreferGro: wrapperspb.Bool(true)}
 }

@@ -15,7 +15,7 @@ func udpProxy(s *stanzaPlan) *listenerv3.ListenerFilter {
 		RouteSpecifier:       &udpproxyv3.UdpProxyConfig_Matcher{Matcher: udpMatcher(s.routes[0].clusters[0].name)},
 		IdleTimeout:          duration(s.stanza.Timeouts.Idle),
 		HashPolicies:         []*udpproxyv3.UdpProxyConfig_HashPolicy{udpClientHash()},
-		UpstreamSocketConfig: udpSocket(),
+		UpstreamSocketConfig: udpSocket(s.stanza),
 		AccessLog:            sessionLog(s.stanza),
 		SessionFilters:       sessionFilters(s.routes[0].route),
 		TunnelingConfig:      udpTunneling(s.routes[0].route),
