@@ -67,6 +67,20 @@ type statusPage struct {
 	Previous, Next int
 	// Refusals are those of the listed Envoys.
 	Refusals []refusal
+	// Withheld are the listeners that some of the listed Envoys are not given.
+	Withheld []withheld
+}
+
+// withheld is a listener that an Envoy is not given, and why, in words.
+type withheld struct {
+	Node, Why string
+	status.Withheld
+}
+
+// whyWithheld are the reasons in words.
+var whyWithheld = map[string]string{
+	"needs_delta": "It goes through HTTP/3, which is only for Envoys that speak the delta variant of ADS: " +
+		"make its bootstrap with --variant delta.",
 }
 
 type count struct {
@@ -92,6 +106,11 @@ func newStatusPage(r status.Report, query url.Values) statusPage {
 	slices.SortStableFunc(nodes, func(a, b status.Node) int { return cmp.Compare(rank(a), rank(b)) })
 	p.list(nodes, query.Get("page"))
 	p.Refusals = refusals(p.Listed)
+	for _, n := range p.Listed {
+		for _, w := range n.Withheld {
+			p.Withheld = append(p.Withheld, withheld{n.ID, whyWithheld[w.Reason], w})
+		}
+	}
 	return p
 }
 
@@ -140,7 +159,11 @@ func summary(r status.Report, states []count) (good bool, lines []string) {
 	}
 	lines = append(lines, "Envoys connected: "+strconv.Itoa(len(r.Nodes))+", "+stateWords(states)+".")
 	refusing := states[0].N > 0
-	return good && !refusing, lines
+	lacking := slices.ContainsFunc(r.Nodes, func(n status.Node) bool { return len(n.Withheld) > 0 })
+	if lacking {
+		lines = append(lines, "Some Envoys are not given all that is for them.")
+	}
+	return good && !refusing && !lacking, lines
 }
 
 // stateWords is "2 rejected, 118 synced".

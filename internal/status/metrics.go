@@ -8,6 +8,7 @@ import (
 	"github.com/l4xds/l4xds/internal/xds"
 	"github.com/l4xds/l4xds/pkg/config"
 	"github.com/l4xds/l4xds/pkg/snapshot"
+	"github.com/l4xds/l4xds/pkg/translate"
 )
 
 // metrics are what is counted as it happens. What can be read off the model is read by the collector instead.
@@ -58,6 +59,7 @@ var (
 	sourceDesc  = desc("config_source_healthy", "1 if the path given on the command line could be read.", "source")
 	entriesDesc = desc("snapshot_resources", "Envoy resources in force, over all groups of Envoys.", "type")
 	expiryDesc  = desc("config_certificate_expiry_timestamp_seconds", "When the first of the certificates in force expires; absent if there is none.")
+	heldDesc    = desc("withheld", "Listeners that connected Envoys are not given although they are for them, by reason: Envoys times listeners.", "reason")
 	nodesDesc   = desc("xds_nodes", "Connected Envoys, by how they stand to the configuration in force.", "state")
 )
 
@@ -71,7 +73,7 @@ type collector struct{ model *Model }
 // Describe implements [prometheus.Collector].
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		successDesc, timeDesc, infoDesc, objectsDesc, sourceDesc, entriesDesc, expiryDesc, nodesDesc,
+		successDesc, timeDesc, infoDesc, objectsDesc, sourceDesc, entriesDesc, expiryDesc, nodesDesc, heldDesc,
 	} {
 		ch <- d
 	}
@@ -92,6 +94,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for state, n := range m.nodesByState() {
 		gauge(nodesDesc, float64(n), string(state))
+	}
+	for reason, n := range m.withheld() {
+		gauge(heldDesc, float64(n), reason)
 	}
 	for t := range snapshot.NumTypes {
 		gauge(entriesDesc, float64(m.resources(t)), t.String())
@@ -129,6 +134,17 @@ func (m *Model) nodesByState() map[xds.State]int {
 	}
 	for _, n := range m.nodes {
 		counts[m.speaker(n).State]++
+	}
+	return counts
+}
+
+// withheld counts what Envoys are not given, by reason.
+func (m *Model) withheld() map[string]int {
+	counts := map[string]int{translate.NeedsDelta.String(): 0}
+	for _, n := range m.nodes {
+		for _, w := range m.speaker(n).Withheld {
+			counts[w.Reason]++
+		}
 	}
 	return counts
 }

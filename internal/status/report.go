@@ -64,6 +64,18 @@ type Node struct {
 	Generation uint64    `json:"generation"`
 	Types      Types     `json:"types"`
 	State      xds.State `json:"state"`
+	// Withheld are the listeners that are for it, and that it is not given because it lacks something.
+	Withheld []Withheld `json:"withheld"`
+}
+
+// Withheld is a listener that an Envoy is not given.
+type Withheld struct {
+	// Listener is the name of the Envoy listener.
+	Listener string `json:"listener"`
+	// Reason is what the Envoy cannot do, in a word: "needs_delta".
+	Reason string `json:"reason"`
+	// Places are where it stands in the files.
+	Places []config.Position `json:"places"`
 }
 
 // Types are the resource types of a node.
@@ -135,6 +147,7 @@ func (m *Model) connected() []Node {
 				LDS: typeOf(s.Types[snapshot.LDS]), CDS: typeOf(s.Types[snapshot.CDS]),
 				EDS: typeOf(s.Types[snapshot.EDS]), SDS: typeOf(s.Types[snapshot.SDS]),
 			},
+			Withheld: withheld(s.Withheld),
 		})
 	}
 	slices.SortFunc(list, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
@@ -148,6 +161,14 @@ func typeOf(t xds.TypeState) Type {
 			Version: t.Nack.Version, Message: t.Nack.Message, At: t.Nack.At,
 			Resources: orEmpty(t.Nack.Resources), Places: orEmpty(t.Nack.Places),
 		}
+	}
+	return out
+}
+
+func withheld(list []snapshot.Withheld) []Withheld {
+	out := make([]Withheld, len(list))
+	for i, w := range list {
+		out[i] = Withheld{Listener: w.Listener, Reason: w.Reason, Places: orEmpty(w.Places)}
 	}
 	return out
 }

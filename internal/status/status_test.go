@@ -163,6 +163,7 @@ func TestNodesAreSortedAndComplete(t *testing.T) {
 		Version: "v2", Message: "cannot bind", At: at, Resources: []string{"tcp/0.0.0.0:1"},
 		Places: []config.Position{{File: "edge.yaml", Line: 3, Column: 5}},
 	}}
+	b.Withheld = []snapshot.Withheld{{Listener: "udp/0.0.0.0:1", Reason: "needs_delta", Places: []config.Position{{File: "edge.yaml", Line: 4}}}}
 	b.Types[snapshot.CDS] = xds.TypeState{Sent: "c1", Acked: "c1", Nack: &xds.Nack{Version: "c1", At: at}}
 	m.Update(b)
 	m.Update(stream(2, "a", xds.Synced))
@@ -170,11 +171,12 @@ func TestNodesAreSortedAndComplete(t *testing.T) {
 	want := []Node{
 		{
 			ID: "a", Cluster: "edge", ConnectedAt: time.Unix(2, 0).UTC(), Address: "10.0.0.9:4000", Variant: xds.Delta,
-			EnvoyVersion: "1.40.0", Streams: 1, State: xds.Synced,
+			EnvoyVersion: "1.40.0", Streams: 1, State: xds.Synced, Withheld: []Withheld{},
 		},
 		{
 			ID: "b", Cluster: "edge", ConnectedAt: time.Unix(1, 0).UTC(), Address: "10.0.0.9:4000", Variant: xds.Delta,
 			EnvoyVersion: "1.40.0", Streams: 1, State: xds.Rejected, Generation: 3,
+			Withheld: []Withheld{{Listener: "udp/0.0.0.0:1", Reason: "needs_delta", Places: []config.Position{{File: "edge.yaml", Line: 4}}}},
 			Types: Types{
 				LDS: Type{Sent: "v2", Acked: "v1", Nacked: &Nack{
 					Version: "v2", Message: "cannot bind", At: at, Resources: []string{"tcp/0.0.0.0:1"},
@@ -377,6 +379,9 @@ l4xds_snapshot_resources{type="cds"} 0
 l4xds_snapshot_resources{type="eds"} 0
 l4xds_snapshot_resources{type="lds"} 0
 l4xds_snapshot_resources{type="sds"} 0
+# HELP l4xds_withheld Listeners that connected Envoys are not given although they are for them, by reason: Envoys times listeners.
+# TYPE l4xds_withheld gauge
+l4xds_withheld{reason="needs_delta"} 1
 # HELP l4xds_xds_nodes Connected Envoys, by how they stand to the configuration in force.
 # TYPE l4xds_xds_nodes gauge
 l4xds_xds_nodes{state="pending"} 0
@@ -385,7 +390,7 @@ l4xds_xds_nodes{state="stale"} 0
 l4xds_xds_nodes{state="synced"} 1
 `
 	names := []string{
-		"l4xds_build_info", "l4xds_config_info", "l4xds_config_last_reload_successful", "l4xds_config_objects",
+		"l4xds_withheld", "l4xds_build_info", "l4xds_config_info", "l4xds_config_last_reload_successful", "l4xds_config_objects",
 		"l4xds_config_reloads_total", "l4xds_config_source_healthy", "l4xds_snapshot_resources", "l4xds_xds_nodes",
 	}
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), names...); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/l4xds/l4xds/pkg/snapshot"
+	"github.com/l4xds/l4xds/pkg/translate"
 )
 
 // This file is the order in which types move, so that no connection meets a gap: clusters and their endpoints come before
@@ -111,6 +112,7 @@ func (s *session) mayRespond(now time.Time, typ snapshot.Type, fx *effects) bool
 func (s *session) mayMoveListeners(now time.Time, fx *effects) bool {
 	cds, lds := &s.tracks[snapshot.CDS], &s.tracks[snapshot.LDS]
 	var due time.Time
+	since, refilling := s.refilling()
 	switch {
 	case !cds.asked && !lds.claims:
 		return true // it never wants clusters, or it would have asked for them first
@@ -118,6 +120,8 @@ func (s *session) mayMoveListeners(now time.Time, fx *effects) bool {
 		due = lds.askedAt.Add(listenerPatience) // while a cluster warms, Envoy does not even ask for CDS
 	case cds.refusing || cds.waiting:
 		return false
+	case refilling:
+		due = since.Add(listenerPatience)
 	case len(cds.outs) == 0:
 		return true
 	default:
@@ -128,6 +132,23 @@ func (s *session) mayMoveListeners(now time.Time, fx *effects) bool {
 		return false
 	}
 	return true
+}
+
+// refilling reports whether the endpoints of a frozen cluster wait for their turn, or to be asked for, and since when. The
+// client may have the cluster from before, and empty: it then does not warm, so that no answer to CDS would tell.
+func (s *session) refilling() (since time.Time, is bool) {
+	eds, cds := &s.tracks[snapshot.EDS], &s.tracks[snapshot.CDS]
+	if !eds.asked {
+		claimed := cds.claims && slices.ContainsFunc(s.view.Sets[snapshot.CDS].Entries, func(e *snapshot.Entry) bool { return e.Frozen })
+		return s.tracks[snapshot.LDS].askedAt, claimed
+	}
+	if !eds.waiting || len(eds.outs) == 0 {
+		return time.Time{}, false
+	}
+	change := snapshot.Diff(eds.base, s.view.Sets[snapshot.EDS])
+	return eds.outs[len(eds.outs)-1].sentAt, slices.ContainsFunc(change.Changed, func(e *snapshot.Entry) bool {
+		return translate.Frozen(e.Name)
+	})
 }
 
 // mayRun takes note that the client may run listeners of v from now on.

@@ -16,8 +16,10 @@ type session struct {
 	node    config.Node
 	gen     *snapshot.Generation
 	// view is what the client should have; nil before the first generation.
-	view   *snapshot.View
-	tracks [snapshot.NumTypes]track
+	view *snapshot.View
+	// withheld are the listeners that the client should have and cannot.
+	withheld []snapshot.Withheld
+	tracks   [snapshot.NumTypes]track
 
 	// inForce are the views whose listeners the client may be running, oldest first: the one last acknowledged, what was
 	// sent since, and older ones of which a listener stands in for a refused one. Their clusters must not go.
@@ -90,6 +92,7 @@ func (s *session) step(now time.Time, ev event) effects {
 func (s *session) aim(g *snapshot.Generation) {
 	s.gen = g
 	s.view = g.View(s.node, s.lacks())
+	s.withheld = g.Withheld(s.view)
 }
 
 // lacks is what the client cannot do.

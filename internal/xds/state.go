@@ -47,6 +47,8 @@ type StreamState struct {
 	// Generation is the newest one that the node has completely; 0 means none yet.
 	Generation uint64
 	Types      [snapshot.NumTypes]TypeState
+	// Withheld are the listeners that it is not given, although they are for it.
+	Withheld []snapshot.Withheld
 }
 
 // TypeState is how far one type has come on one stream.

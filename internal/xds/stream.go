@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -307,10 +308,22 @@ func (st *stream) note(fx effects) {
 	}
 }
 
+// withhold notes what the client is not given, and logs what is new of it.
+func (st *stream) withhold(list []snapshot.Withheld) {
+	for _, w := range list {
+		if !slices.ContainsFunc(st.state.Withheld, func(o snapshot.Withheld) bool { return o.Listener == w.Listener }) {
+			st.server.log.Warn("a listener is withheld from an envoy",
+				"node", st.state.Node.ID, "listener", w.Listener, "reason", w.Reason, "places", w.Places)
+		}
+	}
+	st.state.Withheld = list
+}
+
 // report tells the tracker how the stream does.
 func (st *stream) report() {
 	s := st.session
 	st.state.State = s.state()
+	st.withhold(s.withheld)
 	if st.state.State == Synced {
 		st.state.Generation = s.gen.ID
 	}

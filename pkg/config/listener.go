@@ -3,6 +3,7 @@ package config
 import (
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strconv"
 )
 
@@ -55,9 +56,18 @@ type Listener struct {
 	// MaxDatagram is the largest datagram that is passed on, to the backend and back; through a tunnel, of those to the far
 	// end. Larger ones are dropped, and counted by `listener.ADDRESS.udp.downstream_rx_datagram_dropped`.
 	// Default: 9000, what jumbo frames carry; larger ones pass as well where the kernel hands over several datagrams in one
-	// piece (GRO). That is left off where the key is written, so that it is exact.
+	// piece (GRO). That is left off where the key is written, so that it is exact. Through HTTP/3 it is 1423, and no more:
+	// what fits into one packet of QUIC.
 	// Envoy: envoy.config.core.v3.UdpSocketConfig.max_rx_datagram_size and prefer_gro, of the listener and of udp_proxy
 	MaxDatagram Size `yaml:"max_datagram" range:"1..65535" only:"udp"`
+}
+
+// MaxHTTP3Datagram is the largest datagram that HTTP/3 carries, in bytes, where the networks between take packets of 1500.
+const MaxHTTP3Datagram Size = 1423
+
+// OverHTTP3 reports whether l is UDP, and goes through a tunnel over HTTP/3.
+func (l *Listener) OverHTTP3() bool {
+	return l.Protocol == UDP && slices.ContainsFunc(l.Routes, func(r *Route) bool { return r.Via != nil && r.Via.HTTP == HTTP3 })
 }
 
 // Bind is one address that a listener listens on.

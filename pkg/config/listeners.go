@@ -143,6 +143,9 @@ func (r *reading) listener(protocol Protocol) *Listener {
 		made.Keepalive = nil
 	}
 	r.routes(made, &form)
+	if at := written.get("max_datagram"); at != nil && made.OverHTTP3() && made.MaxDatagram > MaxHTTP3Datagram {
+		r.errorf(idBounds, at, "%s is more than HTTP/3 carries in one packet, which is %s; write that, or http: 2 on the tunnel", at.text, MaxHTTP3Datagram)
+	}
 	if form.To.value == nil && form.SNI == nil && written.get("to") == nil && written.get("sni") == nil && r.unknown == before {
 		r.errorf(idNoTo, r.key, "has no to; write where it goes, as to: 10.0.0.1:5432")
 	}

@@ -94,7 +94,7 @@ func (g *Generation) Positions(v *View, t Type, name string) []config.Position {
 func (g *Generation) Withheld(v *View) []Withheld {
 	var list []Withheld
 	for _, it := range v.withheld {
-		list = append(list, Withheld{it.entry.Name, it.resource.Needs, g.positions(it)})
+		list = append(list, Withheld{it.entry.Name, it.resource.Needs.String(), g.positions(it)})
 	}
 	return list
 }

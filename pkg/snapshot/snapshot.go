@@ -120,8 +120,8 @@ type View struct {
 type Withheld struct {
 	// Listener is the name of the resource.
 	Listener string
-	// Lacks is what the node would have to be able to do.
-	Lacks translate.Needs
+	// Reason is what the node cannot do, in a word: "needs_delta".
+	Reason string
 	// Places are where it stands in the files.
 	Places []config.Position
 }

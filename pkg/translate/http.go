@@ -13,7 +13,7 @@ import (
 
 const (
 	// maxQUICPacket is the largest QUIC packet to a far end, in bytes: what fits into 1500 with the headers of IPv6 and
-	// UDP. It lets datagrams of 1423 bytes through, in both directions; QUICHE's own size stops at 1220.
+	// UDP. It lets datagrams of config.MaxHTTP3Datagram through, in both directions; QUICHE's own size stops at 1220.
 	maxQUICPacket = 1452
 	// maxQUICStreams is how many streams an exit takes on one QUIC connection; as Envoy does on HTTP/2. QUICHE's own 100
 	// would have every near end open further connections.

@@ -86,9 +86,13 @@ func tlsInspector() *listenerv3.ListenerFilter {
 // udpSocket is how datagrams are read, the same on both sides. With GRO Envoy has room for 16 times the size, so that a
 // size which is asked for would hold for nothing.
 func udpSocket(l *config.Listener) *corev3.UdpSocketConfig {
-	if l.MaxDatagram != 0 {
+	size := l.MaxDatagram
+	if l.OverHTTP3() && (size == 0 || size > config.MaxHTTP3Datagram) {
+		size = config.MaxHTTP3Datagram // here it is counted; QUIC drops it without a word
+	}
+	if size != 0 {
 		return &corev3.UdpSocketConfig{
-			MaxRxDatagramSize: wrapperspb.UInt64(uint64(l.MaxDatagram)),
+			MaxRxDatagramSize: wrapperspb.UInt64(uint64(size)),
 			PreferGro:         wrapperspb.Bool(false),
 		}
 	}

@@ -35,6 +35,14 @@ type Needs uint8
 // In the state of the world what is not told is deleted.
 const NeedsDelta Needs = 1
 
+// String is n in a word, as in metrics; empty for nothing.
+func (n Needs) String() string {
+	if n&NeedsDelta != 0 {
+		return "needs_delta"
+	}
+	return ""
+}
+
 // Ref is the name of a resource that another one needs.
 type Ref struct {
 	Type, Name string

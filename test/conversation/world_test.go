@@ -100,6 +100,9 @@ func addListener(things map[thing]*translate.Resource, word string) {
 		things[thing{typ, name}] = &translate.Resource{Type: typ.URL(), Name: name, Refs: refs}
 	}
 	for cluster := range strings.SplitSeq(clusters, ",") {
+		if translate.Frozen(cluster) {
+			l.Needs = translate.NeedsDelta
+		}
 		add(snapshot.CDS, cluster, translate.Ref{Type: snapshot.EDS.URL(), Name: cluster})
 		things[thing{snapshot.EDS, cluster}] = &translate.Resource{Type: snapshot.EDS.URL(), Name: cluster}
 	}
@@ -136,6 +139,9 @@ func revisionOf(t testing.TB, m proto.Message) int {
 	case *clusterv3.Cluster:
 		return int(m.GetConnectTimeout().GetSeconds())
 	case *endpointv3.ClusterLoadAssignment:
+		if len(m.GetEndpoints()) == 0 {
+			return 0
+		}
 		return int(m.GetEndpoints()[0].GetPriority())
 	case *listenerv3.Listener:
 		return int(m.GetPerConnectionBufferLimitBytes().GetValue())
