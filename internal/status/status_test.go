@@ -346,7 +346,9 @@ func TestMetrics(t *testing.T) {
 	a := stream(1, "a", xds.Synced)
 	a.Generation = 1
 	m.Update(a)
-	m.Update(stream(2, "b", xds.Rejected))
+	b := stream(2, "b", xds.Rejected)
+	b.Withheld = []snapshot.Withheld{{Listener: "udp/0.0.0.0:1", Reason: "needs_delta"}}
+	m.Update(b)
 	refuse(m, mistake)
 	want := `
 # HELP l4xds_build_info 1 for the version of l4xds that runs.

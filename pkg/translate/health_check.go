@@ -30,12 +30,8 @@ func healthChecks(c *config.Check, via *config.Tunnel) []*corev3.HealthCheck {
 // httpHealthCheck takes whatever is no error of the server for a sign of life: an exit answers it with 404.
 func httpHealthCheck(via *config.Tunnel) *corev3.HealthCheck_HttpHealthCheck {
 	codec := typev3.CodecClientType_HTTP1
-	switch {
-	case via == nil:
-	case via.HTTP == config.HTTP2:
+	if via != nil && via.HTTP == config.HTTP2 {
 		codec = typev3.CodecClientType_HTTP2
-	case via.HTTP == config.HTTP3:
-		codec = typev3.CodecClientType_HTTP3
 	}
 	return &corev3.HealthCheck_HttpHealthCheck{
 		Path:             "/",

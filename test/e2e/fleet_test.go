@@ -30,6 +30,7 @@ type fleet struct {
 	t       *testing.T
 	ctx     context.Context // ends with the test
 	variant string
+	program string // the l4xds command; empty is the one that all tests use
 	words   map[string]string
 	daemon  *rig.Daemon
 	envoy   *rig.Envoy // the first one
@@ -180,7 +181,7 @@ func (f *fleet) start(config string, flags ...string) {
 func (f *fleet) startDaemon(config string, flags ...string) {
 	f.t.Helper()
 	var err error
-	f.daemon, err = f.StartDaemon(program, f.text(config), flags...)
+	f.daemon, err = f.StartDaemon(cmp.Or(f.program, program), f.text(config), flags...)
 	f.must(err)
 	f.wait(f.daemon.WaitReady)
 }

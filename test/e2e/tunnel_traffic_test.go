@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/l4xds/l4xds/test/certs"
 	"github.com/l4xds/l4xds/test/echo"
 	"github.com/l4xds/l4xds/test/rig"
 )
@@ -33,6 +34,21 @@ listeners: {udp: {udp: $udp, to: $one, via: hub, nodes: {id: near}}}
 tunnels: {hub: {proxy: $hub, %s, exit: {nodes: {id: far}}}}
 `
 )
+
+// over is config, whose verb is the keys of its tunnel, with what HTTP/3 needs if that is among them.
+func (f *fleet) over(config, keys string) string {
+	f.t.Helper()
+	config = fmt.Sprintf(config, keys)
+	if !strings.Contains(keys, "http: 3") {
+		return config
+	}
+	ca := f.authority()
+	f.trust(ca, "ca")
+	f.issue(ca, "hub", certs.Leaf{Names: []string{"hub.example.com"}})
+	config = strings.ReplaceAll(config, "http: 3", "http: 3, tls: {ca: ../ca.crt, sni: hub.example.com}")
+	config = strings.ReplaceAll(config, "exit: {tcp:", "exit: {udp:")
+	return strings.ReplaceAll(config, "exit: {", "exit: {tls: ../hub.crt, ")
+}
 
 // startTunnel starts both ends; f.envoy is the near one, the far one is returned.
 func (f *fleet) startTunnel(config string) *rig.Envoy {
@@ -57,21 +73,10 @@ func (f *fleet) untilStat(name string, want int) {
 
 // TestTunnelSessions: many sessions are open side by side in a connection or two, and keep their datagrams apart.
 func TestTunnelSessions(t *testing.T) {
-	const sessions = 60
 	eachVariant(t, func(f *fleet) {
 		f.backends("one")
 		f.startTunnel(fmt.Sprintf(byUDP, "http: 2"))
-		// So many at once fit into a socket's buffer; more would be lost there, tunnel or not.
-		turns := make(chan struct{}, 8)
-		var asking sync.WaitGroup
-		for i := range sessions {
-			client, err := echo.OpenSession(f.ctx, f.addr("udp"))
-			f.must(err)
-			f.Keep(client)
-			asking.Go(func() { f.askSizes(client, uint64(i), turns) })
-		}
-		asking.Wait()
-		f.untilStat("udp.udp.downstream_sess_active", sessions)
+		f.askBySessions([]int{1, 2, 63, 64, 500, 1200, 1472, 1500, 1501, 4096, 9000})
 		f.untilStat("cluster.hub.udp.sess_tunnel_success", sessions)
 		connections, err := f.envoy.Stat(f.ctx, "cluster.hub.upstream_cx_total")
 		f.must(err)
@@ -86,9 +91,38 @@ func TestTunnelSessions(t *testing.T) {
 	})
 }
 
+// TestTunnelSessionsHTTP3: the same over HTTP/3, with datagrams that fit.
+func TestTunnelSessionsHTTP3(t *testing.T) {
+	onDelta(t, func(f *fleet) {
+		f.backends("one")
+		f.startTunnel(f.over(byUDP, "http: 3"))
+		f.askBySessions([]int{1, 2, 63, 64, 500, 1200, 1220, 1221, 1400, fitting - len("one 127.0.0.1:65535 ")})
+		f.untilStat("cluster.hub.udp.sess_tunnel_success", sessions)
+	})
+}
+
+// sessions is how many are open side by side.
+const sessions = 60
+
+// askBySessions opens sessions, and has each of them ask with datagrams of these sizes.
+func (f *fleet) askBySessions(sizes []int) {
+	f.t.Helper()
+	// So many at once fit into a socket's buffer; more would be lost there, tunnel or not.
+	turns := make(chan struct{}, 8)
+	var asking sync.WaitGroup
+	for i := range sessions {
+		client, err := echo.OpenSession(f.ctx, f.addr("udp"))
+		f.must(err)
+		f.Keep(client)
+		asking.Go(func() { f.askSizes(client, uint64(i), sizes, turns) })
+	}
+	asking.Wait()
+	f.untilStat("udp.udp.downstream_sess_active", sessions)
+}
+
 // askSizes wants a datagram of each size back as it was sent. Sessions take turns with each other.
-func (f *fleet) askSizes(client *echo.Session, seed uint64, turns chan struct{}) {
-	for _, size := range []int{1, 2, 63, 64, 500, 1200, 1472, 1500, 1501, 4096, 9000} {
+func (f *fleet) askSizes(client *echo.Session, seed uint64, sizes []int, turns chan struct{}) {
+	for _, size := range sizes {
 		turns <- struct{}{}
 		_, err := client.Ask(string(noise(seed, size)), 5*time.Second)
 		<-turns
@@ -154,12 +188,12 @@ func (f *fleet) answersBefore(client *echo.Session, last string) string {
 // TestTunnelBulk: 50 MB go each way at once, and arrive as they were.
 func TestTunnelBulk(t *testing.T) {
 	const size = 50 << 20
-	for _, http := range []string{"http: 1", "http: 2"} {
+	for _, http := range []string{"http: 1", "http: 2", "http: 3"} {
 		t.Run(http, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, "delta")
 			f.backends("two")
-			f.startTunnel(fmt.Sprintf(byTCP, http))
+			f.startTunnel(f.over(byTCP, http))
 			conn := f.dial("tcp")
 			f.must(conn.SetDeadline(time.Now().Add(30 * time.Second)))
 			sent, start := noise(1, size), time.Now()
@@ -185,12 +219,12 @@ func TestTunnelBulk(t *testing.T) {
 // direction alone, so that its clients hear nothing.
 func TestTunnelHalfClose(t *testing.T) {
 	const request = "all of it"
-	for http, want := range map[string]string{"http: 1": "", "http: 2": "heard: " + request} {
+	for http, want := range map[string]string{"http: 1": "", "http: 2": "heard: " + request, "http: 3": "heard: " + request} {
 		t.Run(http, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, "delta")
 			f.lateBackend("two")
-			f.startTunnel(fmt.Sprintf(byTCP, http))
+			f.startTunnel(f.over(byTCP, http))
 			conn, err := net.Dial("tcp", f.addr("tcp"))
 			f.must(err)
 			f.Keep(conn)
@@ -234,12 +268,12 @@ func (f *fleet) lateBackend(name string) {
 
 // TestTunnelServerEnds: a server that has said all ends both directions; what its client says afterwards is lost.
 func TestTunnelServerEnds(t *testing.T) {
-	for _, http := range []string{"http: 1", "http: 2"} {
+	for _, http := range []string{"http: 1", "http: 2", "http: 3"} {
 		t.Run(http, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, "delta")
 			heard := f.earlyBackend("two", "that is all")
-			f.startTunnel(fmt.Sprintf(byTCP, http))
+			f.startTunnel(f.over(byTCP, http))
 			conn, err := net.Dial("tcp", f.addr("tcp"))
 			f.must(err)
 			f.Keep(conn)
@@ -285,18 +319,20 @@ listeners:
   udp: {udp: $udp, to: $one, via: hub, nodes: {id: near}}
   tcp: {tcp: $tcp, to: $two, via: hub, nodes: {id: near}}
 tunnels:
-  hub: {proxy: [$hub, $dead], http: 2, %s exit: {tcp: $hub, nodes: {id: far}}}
+  hub: {proxy: [$hub, $dead], %s, exit: {tcp: $hub, nodes: {id: far}}}
 `
 
 // TestTunnelRetry: with one dead far end of two, each second attempt fails; who may try again reaches the other.
 func TestTunnelRetry(t *testing.T) {
 	const tries = 12
-	for keys, retried := range map[string]bool{"": true, "retry: none,": false} {
-		t.Run(fmt.Sprintf("retried %v", retried), func(t *testing.T) {
+	for keys, retried := range map[string]bool{
+		"http: 2": true, "http: 2, retry: none": false, "http: 3": true, "http: 3, retry: none": false,
+	} {
+		t.Run(keys, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, "delta")
 			f.backends("one", "two")
-			f.startTunnel(fmt.Sprintf(oneDead, keys))
+			f.startTunnel(f.over(oneDead, keys))
 			tcp, udp := f.failedConnections("tcp", tries), f.failedSessions("udp", tries)
 			t.Logf("failed of %d: %d connections, %d sessions", tries, tcp, udp)
 			for _, failed := range []int{tcp, udp} {
@@ -360,7 +396,7 @@ func TestTunnelFarEndRestarted(t *testing.T) {
 const twoHubs = `
 listeners: {udp: {udp: $udp, to: $one, via: hub, nodes: {id: near}}}
 tunnels:
-  hub: {proxy: [$east, $west], http: 2, %s}
+  hub: {proxy: [$east, $west], %s}
   east: {exit: {tcp: $east, targets: $one, nodes: {id: east}}}
   west: {exit: {tcp: $west, targets: $one, nodes: {id: west}}}
 `
@@ -368,12 +404,15 @@ tunnels:
 // TestTunnelPing: sessions leave a far end that is connected and hangs, for one that does not; without ping they stay.
 func TestTunnelPing(t *testing.T) {
 	const sessions = 4 // two workers take turns between two far ends: some are at each
-	for keys, leave := range map[string]bool{"ping: {interval: 300ms, timeout: 300ms}": true, "ping: none": false} {
+	for keys, leave := range map[string]bool{
+		"http: 2, ping: {interval: 300ms, timeout: 300ms}": true, "http: 2, ping: none": false,
+		"http: 3, ping: {interval: 1s, timeout: 300ms}": true, "http: 3, ping: none": false,
+	} {
 		t.Run(keys, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, "delta")
 			f.backends("one")
-			f.startDaemon(fmt.Sprintf(twoHubs, keys))
+			f.startDaemon(f.over(twoHubs, keys))
 			east := f.startEnvoy("east", "hub")
 			f.startEnvoy("west", "hub")
 			f.envoy = f.startEnvoy("near", "near")
@@ -418,7 +457,7 @@ func TestTunnelCheck(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, "delta")
 	f.backends("one")
-	config := strings.Replace(fmt.Sprintf(twoHubs, "ping: {interval: 300ms, timeout: 300ms}, check: {http: 300ms, timeout: 300ms, fall: 2, rise: 1}"),
+	config := strings.Replace(fmt.Sprintf(twoHubs, "http: 2, ping: {interval: 300ms, timeout: 300ms}, check: {http: 300ms, timeout: 300ms, fall: 2, rise: 1}"),
 		"{udp: $udp,", "{tcp: $tcp, udp: $udp,", 1)
 	f.startDaemon(config)
 	east := f.startEnvoy("east", "hub")

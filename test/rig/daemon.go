@@ -50,6 +50,15 @@ type Node struct {
 	Variant string              `json:"variant"`
 	State   string              `json:"state"`
 	Types   map[string]NodeType `json:"types"`
+	// Withheld are the listeners that it is not given.
+	Withheld []Withheld `json:"withheld"`
+}
+
+// Withheld is a listener that an Envoy is not given, and why.
+type Withheld struct {
+	Listener string  `json:"listener"`
+	Reason   string  `json:"reason"`
+	Places   []Place `json:"places"`
 }
 
 // NodeType is how far one type of resource has come on a node.

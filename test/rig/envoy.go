@@ -101,20 +101,28 @@ func (e *Envoy) WaitReady(ctx context.Context) error {
 
 // Listeners are the names of the listeners that accept connections, by Envoy's own account.
 func (e *Envoy) Listeners(ctx context.Context) ([]string, error) {
-	text, err := e.get(ctx, "/listeners?format=json")
+	return e.names(ctx, "listener")
+}
+
+// Clusters are the names of the clusters that it has, by its own account.
+func (e *Envoy) Clusters(ctx context.Context) ([]string, error) {
+	return e.names(ctx, "cluster")
+}
+
+// names are those of all listeners or clusters.
+func (e *Envoy) names(ctx context.Context, kind string) ([]string, error) {
+	text, err := e.get(ctx, "/"+kind+"s?format=json")
 	if err != nil {
 		return nil, err
 	}
-	var answer struct {
-		Statuses []struct {
-			Name string `json:"name"`
-		} `json:"listener_statuses"`
-	}
+	answer := map[string][]struct {
+		Name string `json:"name"`
+	}{}
 	if err := json.Unmarshal([]byte(text), &answer); err != nil {
-		return nil, fmt.Errorf("listeners of envoy %s: %w", e.name, err)
+		return nil, fmt.Errorf("%ss of envoy %s: %w", kind, e.name, err)
 	}
 	var names []string
-	for _, status := range answer.Statuses {
+	for _, status := range answer[kind+"_statuses"] {
 		names = append(names, status.Name)
 	}
 	return names, nil
