@@ -79,8 +79,6 @@ type fakeEnvoy struct {
 	clusters  map[string]string // name to version
 	warming   map[string]bool
 	timedOut  map[string]bool
-	empty     map[string]bool // the clusters that were told that they have no endpoints
-	spurned   map[string]bool // the clusters of which it refused some endpoints on this stream
 	// claims are the versions that it will say it has on a new stream: only acknowledged responses count.
 	claims  [snapshot.NumTypes]map[string]string
 	actual  [snapshot.NumTypes]map[string]string // what it really has
@@ -111,7 +109,7 @@ type fakeEnvoy struct {
 func newFakeEnvoy(t testing.TB, v Variant) *fakeEnvoy {
 	e := &fakeEnvoy{
 		t: t, variant: v, listeners: map[string]string{}, clusters: map[string]string{},
-		warming: map[string]bool{}, empty: map[string]bool{}, timedOut: map[string]bool{}, refused: map[string]int{}, refusing: map[*request][]string{},
+		warming: map[string]bool{}, timedOut: map[string]bool{}, refused: map[string]int{}, refusing: map[*request][]string{},
 	}
 	for i := range e.claims {
 		e.claims[i], e.actual[i] = map[string]string{}, map[string]string{}
@@ -123,7 +121,7 @@ func newFakeEnvoy(t testing.TB, v Variant) *fakeEnvoy {
 func (e *fakeEnvoy) connect() {
 	e.held, e.out, e.watched, e.told, e.blind, e.pinned, e.nonce = nil, nil, map[string]bool{}, false, false, false, ""
 	e.stream++
-	e.impatient, e.spurned = map[string]bool{}, map[string]bool{}
+	e.impatient = map[string]bool{}
 	e.out = append(e.out, e.hello(snapshot.CDS), e.hello(snapshot.LDS))
 	for name := range e.clusters {
 		e.watched[name] = true
@@ -219,7 +217,6 @@ func (e *fakeEnvoy) take(s send) {
 			e.checkRefused(key)
 			keys = append(keys, key)
 			refusals = append(refusals, res.name+": because")
-			e.spurned[res.name] = e.spurned[res.name] || r.typ == snapshot.EDS
 			continue
 		}
 		if !whole {
@@ -260,7 +257,7 @@ func (e *fakeEnvoy) isBad(typ snapshot.Type, res receivedResource) bool {
 	case *clusterv3.Cluster:
 		return m.GetConnectTimeout().GetSeconds() >= bad
 	case *endpointv3.ClusterLoadAssignment:
-		return len(m.GetEndpoints()) > 0 && m.GetEndpoints()[0].GetPriority() >= bad
+		return m.GetEndpoints()[0].GetPriority() >= bad
 	case *listenerv3.Listener:
 		return strings.HasSuffix(m.GetStatPrefix(), "!")
 	}
@@ -341,16 +338,11 @@ func (e *fakeEnvoy) apply(typ snapshot.Type, res receivedResource) {
 		e.clusters[res.name] = res.version
 	case snapshot.EDS:
 		delete(e.warming, res.name)
-		m, _ := res.packed.UnmarshalNew()
-		e.empty[res.name] = len(m.(*endpointv3.ClusterLoadAssignment).GetEndpoints()) == 0
 	case snapshot.LDS:
 		m, _ := res.packed.UnmarshalNew()
 		cluster := m.(*listenerv3.Listener).GetStatPrefix()
 		if _, ok := e.clusters[cluster]; !ok && !e.impatient[e.current] && !e.blind {
 			e.t.Fatalf("listener %s came before its cluster %s", res.name, cluster)
-		}
-		if translate.Frozen(cluster) && e.empty[cluster] && !e.spurned[cluster] && !e.impatient[e.current] {
-			e.t.Fatalf("listener %s came while its cluster %s was empty", res.name, cluster)
 		}
 		e.listeners[res.name] = cluster
 	}
@@ -458,18 +450,13 @@ func (e *fakeEnvoy) watchClusters() {
 	}
 }
 
-// has describes what it has, but for what it has to keep: that is without endpoints.
+// has describes what it has, but for what it has to keep although it needs it no more.
 func (e *fakeEnvoy) has() string {
 	var b strings.Builder
 	used := world{listeners: e.listeners}.used()
 	for _, name := range slices.Sorted(maps.Keys(e.clusters)) {
-		switch {
-		case !translate.Frozen(name) || used[name] && !e.empty[name]:
+		if !translate.Frozen(name) || used[name] {
 			b.WriteString(name + " ")
-		case used[name]:
-			b.WriteString(name + "(empty) ")
-		case !e.empty[name]:
-			b.WriteString(name + "(unused) ")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.listeners)) {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/l4xds/l4xds/pkg/snapshot"
-	"github.com/l4xds/l4xds/pkg/translate"
 )
 
 // This file is the order in which types move, so that no connection meets a gap: clusters and their endpoints come before
@@ -41,29 +40,10 @@ func (s *session) goal(typ snapshot.Type) *snapshot.Set {
 			kept = append(kept, e)
 		}
 	}
-	if typ == snapshot.EDS {
-		kept = append(kept, s.emptied()...)
-	}
 	if len(kept) == 0 {
 		return goal
 	}
 	return snapshot.Union(goal, snapshot.NewSet(typ, kept))
-}
-
-// emptied are assignments without endpoints, for the clusters that the client keeps although it needs them no more: they
-// are frozen. So nothing is checked or connected to for their sake. What still runs through them goes on.
-func (s *session) emptied() []*snapshot.Entry {
-	base := s.tracks[snapshot.CDS].base
-	if base == nil {
-		return nil
-	}
-	var list []*snapshot.Entry
-	for _, name := range snapshot.Diff(base, s.view.Sets[snapshot.CDS]).Removed {
-		if e := base.Get(name); e.Frozen && e.Service != "" && !s.inUse(snapshot.CDS, name) {
-			list = append(list, snapshot.NoEndpoints(e.Service))
-		}
-	}
-	return list
 }
 
 // inUse reports whether listeners that the client may be running need the resource, although the view does not have it.
@@ -112,7 +92,6 @@ func (s *session) mayRespond(now time.Time, typ snapshot.Type, fx *effects) bool
 func (s *session) mayMoveListeners(now time.Time, fx *effects) bool {
 	cds, lds := &s.tracks[snapshot.CDS], &s.tracks[snapshot.LDS]
 	var due time.Time
-	since, refilling := s.refilling()
 	switch {
 	case !cds.asked && !lds.claims:
 		return true // it never wants clusters, or it would have asked for them first
@@ -120,8 +99,6 @@ func (s *session) mayMoveListeners(now time.Time, fx *effects) bool {
 		due = lds.askedAt.Add(listenerPatience) // while a cluster warms, Envoy does not even ask for CDS
 	case cds.refusing || cds.waiting:
 		return false
-	case refilling:
-		due = since.Add(listenerPatience)
 	case len(cds.outs) == 0:
 		return true
 	default:
@@ -132,23 +109,6 @@ func (s *session) mayMoveListeners(now time.Time, fx *effects) bool {
 		return false
 	}
 	return true
-}
-
-// refilling reports whether the endpoints of a frozen cluster wait for their turn, or to be asked for, and since when. The
-// client may have the cluster from before, and empty: it then does not warm, so that no answer to CDS would tell.
-func (s *session) refilling() (since time.Time, is bool) {
-	eds, cds := &s.tracks[snapshot.EDS], &s.tracks[snapshot.CDS]
-	if !eds.asked {
-		claimed := cds.claims && slices.ContainsFunc(s.view.Sets[snapshot.CDS].Entries, func(e *snapshot.Entry) bool { return e.Frozen })
-		return s.tracks[snapshot.LDS].askedAt, claimed
-	}
-	if !eds.waiting || len(eds.outs) == 0 {
-		return time.Time{}, false
-	}
-	change := snapshot.Diff(eds.base, s.view.Sets[snapshot.EDS])
-	return eds.outs[len(eds.outs)-1].sentAt, slices.ContainsFunc(change.Changed, func(e *snapshot.Entry) bool {
-		return translate.Frozen(e.Name)
-	})
 }
 
 // mayRun takes note that the client may run listeners of v from now on.

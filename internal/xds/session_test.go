@@ -25,7 +25,7 @@ type drill struct {
 	// frozen is whether some clusters must not change: each is of one revision, which is part of its name.
 	frozen bool
 	wire   []send
-	states  map[State]int
+	states map[State]int
 }
 
 func newDrill(t *testing.T, v Variant, seed uint64) *drill {
@@ -69,20 +69,11 @@ func (d *drill) step(ev event) {
 func (d *drill) transmit(fx effects) {
 	for _, x := range fx.sends {
 		d.log("    sends", x)
-		if x.typ == snapshot.LDS && (len(d.session.tracks[snapshot.CDS].outs) > 0 || d.overdue(snapshot.EDS)) {
+		if x.typ == snapshot.LDS && len(d.session.tracks[snapshot.CDS].outs) > 0 {
 			d.envoy.impatient[x.nonce] = true
 		}
 	}
 	d.wire = append(d.wire, fx.sends...)
-}
-
-// overdue reports whether a response of the type has been without an answer for longer than listeners wait.
-func (d *drill) overdue(typ snapshot.Type) bool {
-	outs := d.session.tracks[typ].outs
-	if !d.session.tracks[typ].asked {
-		return d.now.Sub(d.session.tracks[snapshot.LDS].askedAt) >= listenerPatience
-	}
-	return len(outs) > 0 && d.now.Sub(outs[len(outs)-1].sentAt) >= listenerPatience
 }
 
 // checkUnanswered holds the session to one response per type without an answer.

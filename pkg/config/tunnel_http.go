@@ -71,31 +71,34 @@ const minQUICPing = Duration(time.Second)
 
 // ofProxy is where a key of the far ends of t stands: on the tunnel, inside of proxy, or on the backend that this names;
 // where it stands in the defaults it is `http` instead. own is whether it is meant for this tunnel alone.
-func (l *loader) ofProxy(t *tunnel, path ...string) (at *value, own bool) {
+func (l *loader) ofProxy(t *tunnel, key string, below ...string) (at *value, own bool) {
 	proxy := t.value.get("proxy")
 	for _, v := range []*value{t.value, proxy} {
-		if found := v.at(path); found != nil {
+		if found := v.at(key, below...); found != nil {
 			return found, true
 		}
 	}
 	if b := l.backends[t.Proxy.Name]; b != nil {
-		if found := b.value.at(path); found != nil {
+		if found := b.value.at(key, below...); found != nil {
 			return found, false
 		}
 	}
 	return t.value.get("http"), false
 }
 
-// at is the value at the end of a path of keys, or the one that stands short in its place; nil if there is none.
-func (v *value) at(path []string) *value {
+// at is the value behind a key, and the keys below it, or the one that stands short in its place; nil if there is none.
+func (v *value) at(key string, below ...string) *value {
 	if v == nil || v.kind != mapping {
 		return nil
 	}
-	found := v.get(path[0])
-	if found == nil || found.kind != mapping || len(path) == 1 {
-		return found
+	v = v.get(key)
+	for _, key := range below {
+		if v == nil || v.kind != mapping {
+			break
+		}
+		v = v.get(key)
 	}
-	return found.at(path[1:])
+	return v
 }
 
 // under is what the HTTP of t runs over.
@@ -120,7 +123,7 @@ func (e *far) checkFarQUIC(tcp bool) {
 	case e.TLS.Max == TLS12:
 		e.errorf(idTLSVersions, at, "HTTP/3 is TLS 1.3 and nothing less, and tls has max: 1.2; leave that out")
 	case !tcp && len(e.TLS.ALPN) > 0:
-		e.errorf(idNoEffect, cmp.Or(e.value.at([]string{"tls", "alpn"}), at), "has no effect on HTTP/3, which says what is spoken; leave it out")
+		e.errorf(idNoEffect, cmp.Or(e.value.at("tls", "alpn"), at), "has no effect on HTTP/3, which says what is spoken; leave it out")
 	}
 	if keepalive := e.value.get("keepalive"); !tcp && keepalive != nil && !keepalive.is("none") {
 		e.errorf(idNoEffect, keepalive, "has no effect on HTTP/3, which is no TCP; leave it out")

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
-
 	"github.com/l4xds/l4xds/pkg/config"
 	"github.com/l4xds/l4xds/pkg/translate"
 )
@@ -150,26 +148,16 @@ func newEntry(t Type, r *translate.Resource, prev *Generation) (*Entry, error) {
 			return it.entry, nil
 		}
 	}
-	return &Entry{Name: r.Name, Version: contentVersion(wire), Wire: wire, Frozen: t == CDS && translate.Frozen(r.Name), Service: service(r)}, nil
+	return &Entry{Name: r.Name, Version: contentVersion(wire), Wire: wire, Frozen: frozen(t, r.Name), Service: service(r)}, nil
 }
 
 // Held is an entry of a type that a client says it has, in this version.
 func Held(t Type, name, version string) *Entry {
-	e := &Entry{Name: name, Version: version, Frozen: t == CDS && translate.Frozen(name)}
-	if e.Frozen {
-		e.Service = name
-	}
-	return e
+	return &Entry{Name: name, Version: version, Frozen: frozen(t, name)}
 }
 
-// NoEndpoints is an assignment without endpoints, of that name.
-func NoEndpoints(name string) *Entry {
-	wire, err := encodeAny(EDS.URL(), &endpointv3.ClusterLoadAssignment{ClusterName: name})
-	if err != nil {
-		panic(fmt.Sprintf("snapshot: %v", err)) // of a name that is no UTF-8: it came from a file, or as a string of a proto
-	}
-	return &Entry{Name: name, Version: contentVersion(wire), Wire: wire}
-}
+// frozen reports whether the resource of that type and name must not be taken from a client.
+func frozen(t Type, name string) bool { return t == CDS && translate.Frozen(name) }
 
 // service is the name of the endpoint assignment that r refers to, empty if there is none.
 func service(r *translate.Resource) string {

@@ -37,7 +37,7 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		c.LoadAssignment = loadAssignment(p)
 	} else {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
-		c.EdsClusterConfig = edsClusterConfig(p.name)
+		c.EdsClusterConfig = edsClusterConfig(p.owner())
 	}
 	return c
 }

@@ -10,7 +10,7 @@ import (
 
 // loadAssignment is the endpoints of a cluster: in one locality, or one weighted locality for each backend of a split.
 func loadAssignment(p *clusterPlan) *endpointv3.ClusterLoadAssignment {
-	a := &endpointv3.ClusterLoadAssignment{ClusterName: p.name}
+	a := &endpointv3.ClusterLoadAssignment{ClusterName: p.owner()}
 	for _, part := range p.parts {
 		switch {
 		case !p.split:

@@ -168,7 +168,8 @@ func weights(r *config.Route, names tunnelNames) []weightedCluster {
 func (p plan) addClusters(clusters []*clusterPlan) error {
 	for _, c := range clusters {
 		known, ok := p.clusters[c.name]
-		if ok && c != known && !c.equal(known) {
+		both := ok && c.exit != nil && known.exit != nil // of an exit on TCP and UDP
+		if ok && c != known && !both && !c.equal(known) {
 			return fmt.Errorf("two clusters are named %q", c.name)
 		}
 		if !ok {
@@ -226,7 +227,8 @@ func (c *clusterPlan) backend() *config.Backend {
 	return c.parts[0].Backend
 }
 
-// owner is what the secrets of c are named after: the tunnel, whichever its cluster is at the moment, or the cluster.
+// owner is what the endpoints and secrets of c are named after: the tunnel, whichever its cluster is at the moment, so that
+// those which it had before follow; else the cluster.
 func (c *clusterPlan) owner() string {
 	if c.tunnel != nil {
 		return c.tunnel.Name

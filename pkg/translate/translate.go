@@ -107,8 +107,8 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 	if c.usesDNS() {
 		return nil // the endpoints stand in the cluster
 	}
-	r.Refs = append(r.Refs, Ref{Type: endpointType, Name: c.name})
-	endpoints := &Resource{Type: endpointType, Name: c.name, Origins: c.origins(endpointsPlace, partPlace)}
+	r.Refs = append(r.Refs, Ref{Type: endpointType, Name: c.owner()})
+	endpoints := &Resource{Type: endpointType, Name: c.owner(), Origins: c.origins(endpointsPlace, partPlace)}
 	c.resources = append(c.resources, endpoints)
 	return endpoints.build(func() proto.Message { return loadAssignment(c) })
 }

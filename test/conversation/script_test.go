@@ -207,7 +207,7 @@ func expect(typ snapshot.Type, says string) step {
 }
 
 // expectBy receives the next response. It must be of that type and say, sorted: "a b=2 -c" for resource a in revision 1,
-// b in revision 2, and that c is gone. Endpoints of which there are none are revision 0.
+// b in revision 2, and that c is gone.
 func expectBy(typ snapshot.Type, sotw, delta string) step {
 	return func(tk *talk) {
 		tk.Helper()
@@ -252,7 +252,7 @@ func (tk *talk) says(r *ads.Response) string {
 		if err != nil {
 			tk.Fatal(err)
 		}
-		if n := revisionOf(tk, m); n != 1 {
+		if n := revisionOf(tk, m); n > 1 {
 			words = append(words, fmt.Sprintf("%s=%d", res.Name, n))
 		} else {
 			words = append(words, res.Name)

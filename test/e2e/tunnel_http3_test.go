@@ -167,6 +167,64 @@ func (f *fleet) editTunnel(config string, n int) {
 	f.t.Logf("%d edits of the tunnel", n)
 }
 
+// TestTunnelHTTP3Middle: a stop in the middle goes from and to HTTP/3, and edits of what it passes on through kill no Envoy.
+func TestTunnelHTTP3Middle(t *testing.T) {
+	near, far := ends["tls"].near, ends["tls"].far
+	for _, versions := range [][2]string{{"3", "2"}, {"2", "3"}, {"3", "3"}} {
+		t.Run("h"+versions[0]+"-h"+versions[1], func(t *testing.T) {
+			onDelta(t, func(f *fleet) {
+				f.backends("one", "two")
+				f.protected("", "tls") // for its certificates
+				config := fmt.Sprintf(`
+listeners:
+  udp: {udp: $udp, to: $one, via: first, nodes: {id: near}}
+  tcp: {tcp: $tcp, to: $two, via: first, nodes: {id: near}}
+tunnels:
+  first: {proxy: $middle, http: %s%s, exit: {via: second, nodes: {id: middle}%s}}
+  second: {proxy: $far, http: %s%s, exit: {nodes: {id: far}%s}}
+`, versions[0], near, far, versions[1], near, far)
+				f.startDaemon(config)
+				envoys := []*rig.Envoy{f.startEnvoy("far", "far"), f.startEnvoy("middle", "middle"), f.startEnvoy("near", "near")}
+				f.wantTCP("tcp", "two")
+				f.wantUDP("udp", "one")
+				for i := range 10 {
+					conn := f.open("tcp")
+					f.edit(strings.Replace(config, "$far,", fmt.Sprintf("$far, ping: %ds,", 6+i%3), 1))
+					next := f.open("tcp")
+					f.must(conn.Close())
+					f.must(next.Ask("over the new cluster"))
+					f.must(next.Close())
+					f.wantUDP("udp", "one")
+				}
+				f.wantAlive(envoys...)
+			})
+		})
+	}
+}
+
+// TestTunnelHTTP3FarEndRestarted: a far end that was away is used again when it is back.
+func TestTunnelHTTP3FarEndRestarted(t *testing.T) {
+	onDelta(t, func(f *fleet) {
+		f.backends("one", "two")
+		far := f.startTunnel(f.protected("http: 3, ping: {interval: 1s, timeout: 500ms}", "tls"))
+		session, conn := f.session("udp"), f.dial("tcp")
+		f.must(far.Kill())
+		f.must(conn.SetDeadline(time.Now().Add(10 * time.Second)))
+		if err := conn.Ask("anybody there"); err == nil {
+			t.Error("a connection outlived its far end")
+		}
+		f.wantClosed(echo.Dialer{}, "tcp")
+		f.must(far.Start())
+		f.wait(far.WaitReady)
+		f.until(func(context.Context) error {
+			_, err := session.Ask("hello again", 200*time.Millisecond)
+			return err
+		})
+		f.wantTCP("tcp", "two")
+		f.wantAlive(f.envoy)
+	})
+}
+
 // TestTunnelHTTP3Drain: an edit of the tunnel leaves its connections open until the listener has drained.
 func TestTunnelHTTP3Drain(t *testing.T) {
 	onDelta(t, func(f *fleet) {
