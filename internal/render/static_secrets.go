@@ -6,6 +6,7 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	quicv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/quic/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -52,13 +53,7 @@ func makeStatic(socket *corev3.TransportSocket) {
 	if err != nil {
 		panic(fmt.Sprintf("render: read our own transport socket: %v", err))
 	}
-	with, ok := context.(interface {
-		GetCommonTlsContext() *tlsv3.CommonTlsContext
-	})
-	if !ok {
-		return // of another kind, without secrets
-	}
-	common := with.GetCommonTlsContext()
+	common := commonContext(context)
 	secrets := append([]*tlsv3.SdsSecretConfig{common.GetValidationContextSdsSecretConfig()}, common.GetTlsCertificateSdsSecretConfigs()...)
 	for _, s := range secrets {
 		if s != nil {
@@ -70,4 +65,19 @@ func makeStatic(socket *corev3.TransportSocket) {
 		panic(fmt.Sprintf("render: write our own transport socket: %v", err))
 	}
 	socket.ConfigType = &corev3.TransportSocket_TypedConfig{TypedConfig: packed}
+}
+
+// commonContext is where a TLS socket names its secrets, that of QUIC too; nil for a socket of another kind.
+func commonContext(context proto.Message) *tlsv3.CommonTlsContext {
+	switch m := context.(type) {
+	case *tlsv3.DownstreamTlsContext:
+		return m.GetCommonTlsContext()
+	case *tlsv3.UpstreamTlsContext:
+		return m.GetCommonTlsContext()
+	case *quicv3.QuicDownstreamTransport:
+		return m.GetDownstreamTlsContext().GetCommonTlsContext()
+	case *quicv3.QuicUpstreamTransport:
+		return m.GetUpstreamTlsContext().GetCommonTlsContext()
+	}
+	return nil
 }
