@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/l4xds/l4xds/test/certs"
 	"github.com/l4xds/l4xds/test/echo"
 	"github.com/l4xds/l4xds/test/rig"
 )
@@ -222,6 +223,33 @@ func TestTunnelHTTP3FarEndRestarted(t *testing.T) {
 		})
 		f.wantTCP("tcp", "two")
 		f.wantAlive(f.envoy)
+	})
+}
+
+// TestTunnelHTTP3Rotation: new certificates at both ends touch nothing that is open, and are what new connections show.
+func TestTunnelHTTP3Rotation(t *testing.T) {
+	onDelta(t, func(f *fleet) {
+		f.backends("one", "two")
+		f.startTunnel(f.protected("http: 3", "mtls"))
+		conn, session := f.dial("tcp"), f.session("udp")
+		renewed := f.authority()
+		f.trust(renewed, "ca")
+		f.issue(renewed, "hub", certs.Leaf{Names: []string{"hub.example.com"}})
+		f.issue(renewed, "near", certs.Leaf{Names: []string{"near.example.com"}})
+		f.until(func(ctx context.Context) error {
+			n, err := f.envoy.Stat(ctx, "sds.backends.hub/cert.update_success")
+			if err == nil && n < 2 {
+				err = fmt.Errorf("the near end has %d certificates so far", n)
+			}
+			return err
+		})
+		f.must(conn.Ask("still there"))
+		session.wantUnmoved(f)
+		f.must(f.envoy.Close()) // its next connection has to show the new certificate, to a far end that has one too
+		f.must(f.envoy.Start())
+		f.wait(f.envoy.WaitReady)
+		f.wantTCP("tcp", "two")
+		f.wantUDP("udp", "one")
 	})
 }
 
