@@ -72,6 +72,8 @@ func (w *yamlWriter) near(depth int, t *config.Tunnel) {
 	}
 	if t.HTTP != config.HTTP1 {
 		w.key(depth, "ping", ping(t.Ping))
+	}
+	if t.HTTP != config.HTTP1 && t.HTTP != config.HTTP3 {
 		w.key(depth, "streams_per_connection", strconv.Itoa(t.StreamsPerConnection))
 	}
 	if t.MaxStreams > 0 {

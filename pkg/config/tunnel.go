@@ -50,9 +50,9 @@ type Tunnel struct {
 	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.connection_keepalive, or QuicProtocolOptions.connection_keepalive and idle_network_timeout
 	Ping *Ping `yaml:"ping" default:"on"`
 	// StreamsPerConnection is how many streams share one connection, on each thread of Envoy; more take another one. The
-	// far end may ask for fewer.
+	// far end may ask for fewer; over HTTP/3 it alone says how many, which an exit of this file does with 1024.
 	// Default: 1024.
-	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.max_concurrent_streams, or that of QuicProtocolOptions
+	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.max_concurrent_streams
 	StreamsPerConnection int `yaml:"streams_per_connection" default:"1024" range:"1..1000000"`
 	// MaxStreams is how many connections and sessions one Envoy carries through the tunnel at once; further ones are
 	// refused.

@@ -136,6 +136,8 @@ func (l *loader) checkNear(t *tunnel, form *tunnelForm) {
 			l.errorf(idNoEffect, p.key, "has no effect on HTTP/1.1, which has no such question; leave it out")
 		case name == "streams_per_connection" && form.HTTP == HTTP1:
 			l.errorf(idNoEffect, p.key, "has no effect on HTTP/1.1, where each stream has a connection of its own; leave it out")
+		case name == "streams_per_connection" && form.HTTP == HTTP3:
+			l.errorf(idNoEffect, p.key, "has no effect on HTTP/3, where the far end says how many; leave it out")
 		case name == "path" && form.Method != Post:
 			l.errorf(idNoEffect, p.key, "has no effect on CONNECT; it is for method: post")
 		}

@@ -15,8 +15,9 @@ const (
 	// maxQUICPacket is the largest QUIC packet to a far end, in bytes: what fits into 1500 with the headers of IPv6 and
 	// UDP. It lets datagrams of config.MaxHTTP3Datagram through, in both directions; QUICHE's own size stops at 1220.
 	maxQUICPacket = 1452
-	// maxQUICStreams is how many streams an exit takes on one QUIC connection; as Envoy does on HTTP/2. QUICHE's own 100
-	// would have every near end open further connections.
+	// maxQUICStreams is how many streams an exit takes on one QUIC connection, as Envoy does on HTTP/2, and a near end may
+	// use. What a near end is told is not what it goes by (1 hangs the second stream, 2 lets more through): it opens another
+	// connection when the far end takes no more.
 	maxQUICStreams = 1024
 )
 
@@ -97,7 +98,7 @@ func ping(p *config.Ping) *corev3.KeepaliveSettings {
 // quicOptions are those of connections to the far ends of t.
 func quicOptions(t *config.Tunnel) *corev3.QuicProtocolOptions {
 	options := &corev3.QuicProtocolOptions{
-		MaxConcurrentStreams: number(t.StreamsPerConnection),
+		MaxConcurrentStreams: wrapperspb.UInt32(maxQUICStreams),
 		MaxPacketLength:      wrapperspb.UInt64(maxQUICPacket),
 		ConnectionKeepalive:  &corev3.QuicKeepAliveSettings{MaxInterval: duration(0)}, // off; else every 15 s
 	}

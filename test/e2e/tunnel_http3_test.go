@@ -226,6 +226,25 @@ func TestTunnelHTTP3FarEndRestarted(t *testing.T) {
 	})
 }
 
+// TestTunnelHTTP3Limit: the limit counts sessions; below it hundreds of them share a connection of each worker thread.
+func TestTunnelHTTP3Limit(t *testing.T) {
+	const many = 300
+	onDelta(t, func(f *fleet) {
+		f.backends("one", "two")
+		f.startTunnel(f.protected(fmt.Sprintf("http: 3, limits: {streams: %d}", many), "tls"))
+		for range many {
+			f.session("udp")
+		}
+		further, err := echo.OpenSession(f.ctx, f.addr("udp"))
+		f.must(err)
+		f.Keep(further)
+		if _, err := further.Ask("one too many", 300*time.Millisecond); err == nil {
+			t.Error("a session above the limit got through")
+		}
+		f.untilStat("cluster.hub.upstream_cx_active", 2)
+	})
+}
+
 // TestTunnelHTTP3Rotation: new certificates at both ends touch nothing that is open, and are what new connections show.
 func TestTunnelHTTP3Rotation(t *testing.T) {
 	onDelta(t, func(f *fleet) {
