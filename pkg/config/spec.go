@@ -365,10 +365,11 @@ func (*targets) spec() *Spec {
 }
 
 func (*Headers) spec() *Spec {
-	return &Spec{
+	headers := &Spec{
 		Kind: MapKind, Say: "a map of names and texts with operators", NotEmpty: true,
 		NamePattern: "^[A-Za-z0-9!#$&'*+.^_`|~-]+$", NotPattern: "^[Hh][Oo][Ss][Tt]$", Values: (*Fields)(nil).spec().Values,
 	}
+	return &Spec{AnyOf: []*Spec{headers, none()}}
 }
 
 func (TLSVersion) spec() *Spec {

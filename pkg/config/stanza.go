@@ -91,6 +91,8 @@ type listenerKeys struct {
 	// Envoy: nothing; l4xds decides by it what an Envoy is given.
 	Nodes            audience `yaml:"nodes"`
 	listenerDefaults `yaml:",inline"`
+	// Request is how it is asked for a connection, or through a tunnel.
+	Request `yaml:",inline"`
 	// Private takes the keys of the backend that stands inline in `to`.
 	Private backendDefaults `yaml:",inline"`
 }

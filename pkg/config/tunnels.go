@@ -1,7 +1,6 @@
 package config
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -78,6 +77,8 @@ func (l *loader) tunnel(p pair, stanza string) *tunnel {
 		t.Proxy = l.proxy(t, form.Proxy.target)
 	}
 	l.checkNear(t, &form)
+	l.checkRetry(t.Retry, t.value.get("retry"))
+	l.checkTaken(t.value.get("headers"), nil)
 	return t
 }
 
@@ -299,28 +300,4 @@ func (h *proxyHost) decode(d *decoder, v *value) {
 	default:
 		*h = proxyHost{Host: e.Host, Port: e.Port}
 	}
-}
-
-func (h *Headers) decode(d *decoder, v *value) {
-	var texts map[string]string
-	d.texts(v, &texts)
-	*h = nil
-	format := shapeOf(reflect.TypeFor[AccessLog]()).index["text"]
-	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		at := v.pair(name)
-		switch lower := strings.ToLower(name); {
-		case lower == "host" || lower == "capsule-protocol" || strings.HasPrefix(name, ":"):
-			d.errorf(idText, at.key, "cannot be set: the far end is asked by it")
-		case !validHeader(lower):
-			d.errorf(idText, at.key, "%s is not the name of a header", quote(name))
-		case d.fits(format, at.value):
-			(&AccessLog{}).check(d, at.value)
-			*h = append(*h, Field{lower, texts[name]})
-		}
-	}
-}
-
-// validHeader reports whether name can be that of a header.
-func validHeader(name string) bool {
-	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789!#$&'*+-.^_`|~") == ""
 }
