@@ -314,8 +314,9 @@ func askSpec() *Spec {
 		operator = `%[A-Z0-9_]+(\([^)]*\))?(:[0-9]+)?%`
 	)
 	return &Spec{
-		Kind: TextKind, Say: "with `via`, `host:port` with Envoy's operators in the host",
-		Pattern: `^` + literal + `(` + operator + literal + `)+:` + portPattern + `$`,
+		Kind: TextKind, Say: "with `via`, `host:port` with Envoy's operators in the host, or for TCP one in place of the port",
+		Pattern: `^(` + literal + `(` + operator + literal + `)+:(` + portPattern + `|` + operator + `)|(` +
+			v4Pattern + `|\[` + v6Pattern + `\]|` + aHost + `):` + operator + `)$`,
 	}
 }
 

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"net/netip"
-	"strconv"
-)
+import "net/netip"
 
 // Tunnel is a hop that carries connections and sessions inside HTTP: one stream for each.
 // Envoy: the cluster of its far ends, and what tcp_proxy and udp_proxy ask them for.
@@ -173,25 +170,6 @@ type Ping struct {
 	// Default: 5s.
 	// Envoy: envoy.config.core.v3.KeepaliveSettings.timeout
 	Timeout Duration `yaml:"timeout" default:"5s" range:"1ms..1h"`
-}
-
-// Ask is what the far end of a tunnel is asked for.
-type Ask struct {
-	// Host is a host name, an IP address, or a text with Envoy's operators.
-	Host string
-	// Port is 1..65535.
-	Port uint16
-}
-
-// Literal reports whether a is the same for every connection.
-func (a Ask) Literal() bool { return !operator.MatchString(a.Host) }
-
-// String is a as HOST:PORT, an IPv6 address in brackets.
-func (a Ask) String() string {
-	if ip, err := netip.ParseAddr(a.Host); err == nil {
-		return netip.AddrPortFrom(ip, a.Port).String()
-	}
-	return a.Host + ":" + strconv.Itoa(int(a.Port))
 }
 
 // Exit is the far end of a tunnel: a listener that speaks HTTP, and goes where the requests ask.

@@ -186,7 +186,7 @@ func (l *loader) namedTunnel(v *value) *tunnel {
 }
 
 // through makes what a route asks the far end of a tunnel for.
-func (r *reading) through(route *Route, t *tunnel, to target, protocol Protocol) {
+func (r *reading) through(route *Route, t *tunnel, to target, l *Listener) {
 	route.Via = t.Tunnel
 	route.To = t.target()
 	if to.value.kind != scalar || !strings.Contains(to.value.text, ":") || strings.HasPrefix(to.value.text, "unix:") {
@@ -198,13 +198,9 @@ func (r *reading) through(route *Route, t *tunnel, to target, protocol Protocol)
 		r.wrong(to.value, err)
 		return
 	}
-	for _, m := range operator.FindAllStringSubmatch(ask.Host, -1) {
-		if !slices.Contains(operators, m[1]) {
-			r.errorf(idWord, to.value, "%s is no operator of Envoy", quote(m[1]))
-		}
-	}
+	r.checkAsk(ask, l, to.value)
 	route.Ask = ask
-	t.use(protocol, ask, to.value)
+	t.use(l.Protocol, ask, to.value)
 }
 
 // target is how a route goes to the far ends of t.
@@ -220,20 +216,6 @@ func (t *tunnel) use(protocol Protocol, ask Ask, at *value) {
 	} else {
 		t.vague = at
 	}
-}
-
-// parseAsk reads HOST:PORT, whose host may hold operators of Envoy.
-func parseAsk(text string) (Ask, error) {
-	e, err := parseEndpoint(operator.ReplaceAllString(text, "x"))
-	switch {
-	case err != nil:
-		return Ask{}, err
-	case e.Address.IsValid():
-		return Ask{Host: e.Address.String(), Port: e.Port}, nil
-	case operator.MatchString(text):
-		return Ask{Host: text[:strings.LastIndexByte(text, ':')], Port: e.Port}, nil
-	}
-	return Ask{Host: strings.TrimSuffix(e.Host, "."), Port: e.Port}, nil
 }
 
 // checkFar says, now that all listeners are read, what a tunnel cannot carry, and which of its keys do nothing.
