@@ -20,7 +20,7 @@ var sameMeaning = cmp.Options{
 	cmpopts.IgnoreTypes(config.Place{}),
 	cmpopts.IgnoreFields(config.Config{}, "Hash", "Files"),
 	cmpopts.IgnoreUnexported(config.Config{}),
-	cmpopts.EquateComparable(netip.Addr{}),
+	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}),
 }
 
 // odd are forms that the examples have no reason to show.

@@ -104,6 +104,7 @@ func (w *yamlWriter) exit(depth int, listeners []*config.Listener) {
 	switch {
 	case len(l.Routes) == 0:
 		w.targets(depth+1, l.Exit)
+		w.key(depth+1, "dns", dns(l.Exit.DNS))
 	case l.Routes[0].Via != nil:
 		w.targets(depth+1, l.Exit)
 		w.line(depth+1, "via", l.Routes[0].Via.Name, l.Routes[0].At)
@@ -119,6 +120,18 @@ func (w *yamlWriter) targets(depth int, e *config.Exit) {
 		targets[i] = strconv.Quote(target.String())
 	}
 	w.key(depth, "targets", list(targets))
+}
+
+func dns(d config.DNS) string {
+	pairs := []string{"family", string(d.Family), "refresh", d.Refresh.String()}
+	if len(d.Servers) > 0 {
+		servers := make([]string, len(d.Servers))
+		for i, s := range d.Servers {
+			servers[i] = strconv.Quote(s.String())
+		}
+		pairs = append(pairs, "servers", list(servers))
+	}
+	return flow(pairs...)
 }
 
 func retry(r *config.Retry) string {

@@ -38,6 +38,9 @@ type exitForm struct {
 	// Default: none, what is carried ends here.
 	// Envoy: envoy.config.route.v3.RouteAction.UpgradeConfig, without connect_config
 	Via tunnelName `yaml:"via"`
+	// DNS is how names are resolved, where the requests say where to go.
+	// Envoy: envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig
+	DNS DNS `yaml:"dns"`
 	// Nodes are the Envoys that are the far end; written like `nodes` of a listener.
 	// Default: all.
 	// Envoy: nothing; l4xds decides by it what an Envoy is given.
@@ -68,6 +71,7 @@ func (l *loader) exits(tunnels []*Tunnel) []*far {
 	}
 	for _, e := range exits {
 		e.Exit.Targets = e.targetsOf()
+		e.checkDNS()
 	}
 	return exits
 }
@@ -98,7 +102,7 @@ func (l *loader) exit(t *tunnel) *far {
 	if e.Audience, unknown = e.audience(e.form.Nodes); unknown {
 		l.unclear[e.Listener] = true
 	}
-	e.Exit = &Exit{Tunnel: t.Tunnel, Cluster: t.Name + "/exit"}
+	e.Exit = &Exit{Tunnel: t.Tunnel, Cluster: t.Name + "/exit", DNS: e.form.DNS}
 	e.onward()
 	return e
 }

@@ -365,6 +365,13 @@ func (*targets) spec() *Spec {
 	})
 }
 
+func (*NameServer) spec() *Spec {
+	return &Spec{
+		Kind: TextKind, Say: "an IP address, `address:port` or `\"[v6]:port\"`",
+		Pattern: `^(` + v4Pattern + `(:` + portPattern + `)?|` + v6Pattern + `|\[` + v6Pattern + `\]:` + portPattern + `)$`,
+	}
+}
+
 func (*Headers) spec() *Spec {
 	headers := &Spec{
 		Kind: MapKind, Say: "a map of names and texts with operators", NotEmpty: true,

@@ -182,6 +182,8 @@ type Exit struct {
 	Cluster string
 	// Targets are what may be asked for, sorted by their texts.
 	Targets []Allowed
+	// DNS is how names are resolved; not used where the listener has a route.
+	DNS DNS
 }
 
 // Allowed is what may be asked for at an exit. The zero Allowed is everything.
