@@ -52,7 +52,8 @@ listeners:
 tunnels:
   far: {proxy: web, http: 2, retry: none, buffer: none, ping: none}
   told: {proxy: web, http: 2, headers: {x-a: a, X-B: b}, retry: {attempts: 4, backoff: 1s, max_backoff: 5s}, buffer: none}
-  open: {exit: {tcp: 13, targets: any}}
+  quiet: {proxy: web, http: 1, exit: {tcp: 20, targets: any, ping: none}}
+  open: {exit: {ping: 3s, tcp: 13, targets: any}}
 backends:
   web: {endpoints: [10.0.0.1:1, host.example.com:2], balance: maglev, check: {tcp: 5s, fall: 9}, timeouts: {connect: 250ms}}
   blue: {endpoints: ["[2001:db8::1]:1"]}

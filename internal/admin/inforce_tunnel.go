@@ -111,6 +111,9 @@ func (w *yamlWriter) exit(depth int, listeners []*config.Listener) {
 	default:
 		w.target(depth+1, "to", l.Routes[0])
 	}
+	if l.Protocol == config.TCP && l.Exit.Tunnel.HTTP != config.HTTP1 || l.Exit.Ping == nil {
+		w.key(depth+1, "ping", ping(l.Exit.Ping))
+	}
 	w.listener(depth+1, l, shared{})
 }
 

@@ -184,6 +184,8 @@ type Exit struct {
 	Targets []Allowed
 	// DNS is how names are resolved; not used where the listener has a route.
 	DNS DNS
+	// Ping asks the near ends for a sign of life; nil for none.
+	Ping *Ping
 }
 
 // Allowed is what may be asked for at an exit. The zero Allowed is everything.

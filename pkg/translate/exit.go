@@ -43,7 +43,7 @@ func exitFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
 		m.Http3ProtocolOptions = &corev3.Http3ProtocolOptions{AllowExtendedConnect: true}
 	} else {
 		m.CodecType = httpconnv3.HttpConnectionManager_AUTO
-		m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{AllowConnect: true}
+		m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{AllowConnect: true, ConnectionKeepalive: ping(l.Exit.Ping)}
 	}
 	return &listenerv3.FilterChain{
 		Name:                          l.Name,
