@@ -189,6 +189,7 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common shared) {
 	if l.Exit != nil {
 		return // where it goes is said in its own words
 	}
+	w.request(depth, l, l.Routes[0])
 	if l.Routes[0].Via != common.tunnel {
 		w.via(depth, l.Routes[0].Via)
 	}
@@ -337,7 +338,7 @@ func accessLog(a *config.AccessLog) string {
 		pairs = append(pairs, "text", strconv.Quote(a.Text))
 	}
 	if len(a.JSON) > 0 {
-		pairs = append(pairs, "json", fields(a.JSON))
+		pairs = append(pairs, "json", flow(fields(a.JSON)...))
 	}
 	return flow(pairs...)
 }

@@ -20,7 +20,7 @@ var sameMeaning = cmp.Options{
 	cmpopts.IgnoreTypes(config.Place{}),
 	cmpopts.IgnoreFields(config.Config{}, "Hash", "Files"),
 	cmpopts.IgnoreUnexported(config.Config{}),
-	cmpopts.EquateComparable(netip.Addr{}),
+	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}),
 }
 
 // odd are forms that the examples have no reason to show.
@@ -44,11 +44,16 @@ listeners:
   text: {udp: 10, to: dns, access_log: {file: stdout, text: "%B%\n"}, nodes: inner}
   carried: {tcp: 11, udp: 11, to: "[2001:db8::1]:11", via: far}
   carried2: {tcp: {address: 12, via: far}, udp: 12, to: 10.0.0.1:12}
+  beside: {tcp: 17, udp: {address: 17, buffer: 9}, to: "h:1", via: told, retry: {backoff: 2s}, headers: {X-A: none, x-b: other, x-c: "none"}}
+  beside2: {tcp: {address: 18, retry: none}, udp: {address: 18, retry: 7}, to: "h:1", via: told, headers: none}
+  again: {tcp: 19, to: web, retry: {attempts: 9, backoff: 1s, max_backoff: 3s}}
   own: {tcp: 14, to: "h:1", via: {proxy: "p:1", http: 1, method: post, path: /x}}
   ownudp: {tcp: 15, udp: 15, to: "h:1", via: {proxy: web, http: 2, buffer: 7}}
 tunnels:
   far: {proxy: web, http: 2, retry: none, buffer: none, ping: none}
-  open: {exit: {tcp: 13, targets: any}}
+  told: {proxy: web, http: 2, headers: {x-a: a, X-B: b}, retry: {attempts: 4, backoff: 1s, max_backoff: 5s}, buffer: none}
+  quiet: {proxy: web, http: 1, exit: {tcp: 20, targets: any, ping: none}}
+  open: {exit: {ping: 3s, tcp: 13, targets: any}}
 backends:
   web: {endpoints: [10.0.0.1:1, host.example.com:2], balance: maglev, check: {tcp: 5s, fall: 9}, timeouts: {connect: 250ms}}
   blue: {endpoints: ["[2001:db8::1]:1"]}
@@ -104,6 +109,7 @@ backends:
     tcp: "0.0.0.0:5432"
     timeouts: {idle: none}
     keepalive: {idle: 1m, interval: 15s, probes: 4}
+    retry: {attempts: 3, backoff: none}
     to: # -:3:23
       endpoints: ["10.0.0.1:5432"]
       balance: round_robin
@@ -114,6 +120,7 @@ backends:
       address: "0.0.0.0:53"
       timeouts: {idle: none}
       keepalive: {idle: 1m, interval: 15s, probes: 4}
+      retry: {attempts: 3, backoff: none}
     udp:
       address: "0.0.0.0:53"
       timeouts: {idle: 1m}

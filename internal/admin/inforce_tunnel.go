@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -64,7 +65,7 @@ func (w *yamlWriter) near(depth int, t *config.Tunnel) {
 		w.key(depth, "proxy_host", strconv.Quote(text))
 	}
 	if len(t.Headers) > 0 {
-		w.key(depth, "headers", fields(t.Headers))
+		w.key(depth, "headers", flow(fields(t.Headers)...))
 	}
 	w.key(depth, "retry", retry(t.Retry))
 	if w.carriesUDP(t) {
@@ -105,11 +106,15 @@ func (w *yamlWriter) exit(depth int, listeners []*config.Listener) {
 	switch {
 	case len(l.Routes) == 0:
 		w.targets(depth+1, l.Exit)
+		w.key(depth+1, "dns", dns(l.Exit.DNS))
 	case l.Routes[0].Via != nil:
 		w.targets(depth+1, l.Exit)
 		w.line(depth+1, "via", l.Routes[0].Via.Name, l.Routes[0].At)
 	default:
 		w.target(depth+1, "to", l.Routes[0])
+	}
+	if l.Protocol == config.TCP && l.Exit.Tunnel.HTTP != config.HTTP1 || l.Exit.Ping == nil {
+		w.key(depth+1, "ping", ping(l.Exit.Ping))
 	}
 	w.listener(depth+1, l, shared{})
 }
@@ -122,11 +127,27 @@ func (w *yamlWriter) targets(depth int, e *config.Exit) {
 	w.key(depth, "targets", list(targets))
 }
 
+func dns(d config.DNS) string {
+	pairs := []string{"family", string(d.Family), "refresh", d.Refresh.String()}
+	if len(d.Servers) > 0 {
+		servers := make([]string, len(d.Servers))
+		for i, s := range d.Servers {
+			servers[i] = strconv.Quote(s.String())
+		}
+		pairs = append(pairs, "servers", list(servers))
+	}
+	return flow(pairs...)
+}
+
 func retry(r *config.Retry) string {
 	if r == nil {
 		return "none"
 	}
-	return flow("attempts", strconv.Itoa(r.Attempts), "backoff", r.Backoff.String())
+	pairs := []string{"attempts", strconv.Itoa(r.Attempts), "backoff", r.Backoff.String()}
+	if r.MaxBackoff != 0 {
+		pairs = append(pairs, "max_backoff", r.MaxBackoff.String())
+	}
+	return flow(pairs...)
 }
 
 func buffer(b *config.Buffer) string {
@@ -143,11 +164,47 @@ func ping(p *config.Ping) string {
 	return flow("interval", p.Interval.String(), "timeout", p.Timeout.String())
 }
 
-// fields is a map of names and texts.
-func fields(list []config.Field) string {
+// request writes what stands beside the tunnel of a route, or how it is tried again without one.
+func (w *yamlWriter) request(depth int, l *config.Listener, r *config.Route) {
+	if r.Via == nil {
+		if l.Protocol == config.TCP {
+			w.key(depth, "retry", retry(r.Retry))
+		}
+		return
+	}
+	far := r.Via.Request
+	if near := besideHeaders(r.Headers, far.Headers); len(near) > 0 {
+		w.key(depth, "headers", flow(near...))
+	}
+	if !reflect.DeepEqual(r.Retry, far.Retry) {
+		w.key(depth, "retry", retry(r.Retry))
+	}
+	if l.Protocol == config.UDP && !reflect.DeepEqual(r.Buffer, far.Buffer) {
+		w.key(depth, "buffer", buffer(r.Buffer))
+	}
+}
+
+// besideHeaders are the headers that make near of far, as names and values in turn.
+func besideHeaders(near, far config.Headers) []string {
+	var pairs []string
+	for _, h := range near {
+		if !slices.Contains(far, h) {
+			pairs = append(pairs, fields([]config.Field{h})...)
+		}
+	}
+	for _, h := range far {
+		if !slices.ContainsFunc(near, func(n config.Field) bool { return n.Name == h.Name }) {
+			pairs = append(pairs, strconv.Quote(h.Name), "none")
+		}
+	}
+	return pairs
+}
+
+// fields are names and texts in turn.
+func fields(list []config.Field) []string {
 	var pairs []string
 	for _, f := range list {
 		pairs = append(pairs, strconv.Quote(f.Name), strconv.Quote(f.Value))
 	}
-	return flow(pairs...)
+	return pairs
 }

@@ -38,6 +38,14 @@ type exitForm struct {
 	// Default: none, what is carried ends here.
 	// Envoy: envoy.config.route.v3.RouteAction.UpgradeConfig, without connect_config
 	Via tunnelName `yaml:"via"`
+	// DNS is how names are resolved, where the requests say where to go.
+	// Envoy: envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig
+	DNS DNS `yaml:"dns"`
+	// Ping asks each near end for a sign of life, and closes a connection on which none comes, with all that it carries.
+	// Default: on, for a near end that hangs would otherwise hold its connections to the targets. It is of HTTP/2: HTTP/1.1
+	// has none, and over HTTP/3 a connection on which nothing came for 5 minutes is closed.
+	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.connection_keepalive, of the http_connection_manager
+	Ping *Ping `yaml:"ping" default:"on"`
 	// Nodes are the Envoys that are the far end; written like `nodes` of a listener.
 	// Default: all.
 	// Envoy: nothing; l4xds decides by it what an Envoy is given.
@@ -68,6 +76,7 @@ func (l *loader) exits(tunnels []*Tunnel) []*far {
 	}
 	for _, e := range exits {
 		e.Exit.Targets = e.targetsOf()
+		e.checkDNS()
 	}
 	return exits
 }
@@ -98,7 +107,7 @@ func (l *loader) exit(t *tunnel) *far {
 	if e.Audience, unknown = e.audience(e.form.Nodes); unknown {
 		l.unclear[e.Listener] = true
 	}
-	e.Exit = &Exit{Tunnel: t.Tunnel, Cluster: t.Name + "/exit"}
+	e.Exit = &Exit{Tunnel: t.Tunnel, Cluster: t.Name + "/exit", DNS: e.form.DNS, Ping: e.form.Ping}
 	e.onward()
 	return e
 }
@@ -189,7 +198,20 @@ func (l *loader) bound(e *far) []*Listener {
 		made = append(made, &quic)
 	}
 	e.checkSpoken(tcp, udp)
+	e.checkFarPing(tcp)
 	return made
+}
+
+// checkFarPing says that nobody would be asked. tcp is whether e speaks HTTP/2.
+func (e *far) checkFarPing(tcp bool) {
+	at := e.value.pair("ping")
+	switch {
+	case at == nil || at.value.is("none"):
+	case !tcp:
+		e.errorf(idNoEffect, at.key, "has no effect on HTTP/3, where Envoy's far end closes a connection on which nothing came for 5 minutes; leave it out")
+	case e.tunnel.HTTP == HTTP1:
+		e.errorf(idNoEffect, at.key, "has no effect on HTTP/1.1, which has no such question; leave it out")
+	}
 }
 
 // boundTo are the addresses of one protocol.

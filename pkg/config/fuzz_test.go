@@ -77,7 +77,7 @@ func complete(t *testing.T, c *Config) {
 			if l.Inspects == (r.SNI == "") && len(l.Routes) == 1 || r.Name != r.SNI {
 				t.Errorf("route %+v of %s does not fit", r, l.Name)
 			}
-			if l.Exit == nil && r.Via != nil && (r.Ask.Host == "" || r.Ask.Port == 0 || r.To.Cluster != r.Via.Name) {
+			if l.Exit == nil && r.Via != nil && (r.Ask.Host == "" || (r.Ask.Port == 0) == (r.Ask.PortOperator == "") || r.To.Cluster != r.Via.Name) {
 				t.Errorf("route %+v of %s asks for nothing", r, l.Name)
 			}
 			completeTarget(t, l, r.To, clusters)

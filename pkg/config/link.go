@@ -21,8 +21,11 @@ type origin struct {
 	// uses are the protocols that share the target, cluster the name of its cluster if it is private.
 	uses    protocols
 	cluster string
-	// tunnel is the one through which all of it goes; nil where there is none.
-	tunnel *tunnel
+	// tunnel is the one through which all of what comes to listener goes; nil where there is none. request is how that is asked, or how it is tried
+	// again without one.
+	tunnel   *tunnel
+	listener *Listener
+	request  Request
 }
 
 // origin tells whether the target of one protocol is that of the stanza, or stands in the protocol's long form. In the
@@ -47,8 +50,9 @@ func (r *reading) origin(p Protocol) origin {
 
 // target makes what a route goes to; cluster is its name unless it is one backend by name.
 func (r *reading) target(route *Route, t target, o origin, cluster string) {
+	route.Request = o.request
 	if o.tunnel != nil {
-		r.through(route, o.tunnel, t, o.protocol)
+		r.through(route, o.tunnel, t, o.listener)
 		return
 	}
 	into := &route.To

@@ -114,6 +114,9 @@ type Route struct {
 	Via *Tunnel
 	// Ask is what the far end is asked for; zero without Via.
 	Ask Ask
+	// Request is how it is asked for: that of the tunnel, with what stands beside `via` laid over it. Without Via it holds how
+	// TCP tries again, and nothing for UDP.
+	Request
 }
 
 // ListenerTimeouts end connections and sessions on which nothing happens.

@@ -213,6 +213,7 @@ func (r *reading) routes(made *Listener, form *protocolForm) {
 			return
 		}
 	}
+	o.listener, o.request = made, r.request(made, o.tunnel)
 	hosts := map[string]*value{}
 	for _, row := range form.SNI {
 		host, err := parseSNI(row.host.text)

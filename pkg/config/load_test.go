@@ -52,7 +52,7 @@ func TestLoadSmallest(t *testing.T) {
 			Balance:        RoundRobin,
 			ConnectTimeout: Duration(5 * time.Second),
 			Keepalive:      defaultKeepalive(),
-		}}}}}},
+		}}}}, Request: Request{Retry: &Retry{Attempts: 3}}}},
 	}}
 	if diff := cmp.Diff(want, c.Listeners, ignorePlaces, compareAddrs); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)

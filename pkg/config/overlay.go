@@ -36,6 +36,8 @@ func (k *key) overlay(base, top *value) *value {
 	case k.field.Type.Kind() == reflect.Pointer:
 		s := shapeOf(k.field.Type.Elem())
 		return s.overlay(s.long(base), s.long(top))
+	case k.field.Type == reflect.TypeFor[Headers]():
+		return overlayHeaders(base, top)
 	case k.field.Type == reflect.TypeFor[Fields](), k.field.Type.Kind() == reflect.Map:
 		return (&shape{}).overlay(base, top)
 	}
@@ -78,7 +80,7 @@ func on(p Protocol) protocols {
 // demand is the one protocol on which k has an effect, empty for both. It is hard where the value cannot be had on the
 // other one, rather than being idle there.
 func (k *key) demand(v *value) (only Protocol, hard bool) {
-	if v.is("none") && k.none != "" {
+	if v.is("none") && k.none != "" && k.none != "any" {
 		return k.none, true
 	}
 	if w, ok := reflect.TypeAssert[interface{ wordOnly(string) Protocol }](reflect.Zero(k.field.Type)); ok {

@@ -314,8 +314,9 @@ func askSpec() *Spec {
 		operator = `%[A-Z0-9_]+(\([^)]*\))?(:[0-9]+)?%`
 	)
 	return &Spec{
-		Kind: TextKind, Say: "with `via`, `host:port` with Envoy's operators in the host",
-		Pattern: `^` + literal + `(` + operator + literal + `)+:` + portPattern + `$`,
+		Kind: TextKind, Say: "with `via`, `host:port` with Envoy's operators in the host, or for TCP one in place of the port",
+		Pattern: `^(` + literal + `(` + operator + literal + `)+:(` + portPattern + `|` + operator + `)|(` +
+			v4Pattern + `|\[` + v6Pattern + `\]|` + aHost + `):` + operator + `)$`,
 	}
 }
 
@@ -364,11 +365,19 @@ func (*targets) spec() *Spec {
 	})
 }
 
-func (*Headers) spec() *Spec {
+func (*NameServer) spec() *Spec {
 	return &Spec{
+		Kind: TextKind, Say: "an IP address, `address:port` or `\"[v6]:port\"`",
+		Pattern: `^(` + v4Pattern + `(:` + portPattern + `)?|` + v6Pattern + `|\[` + v6Pattern + `\]:` + portPattern + `)$`,
+	}
+}
+
+func (*Headers) spec() *Spec {
+	headers := &Spec{
 		Kind: MapKind, Say: "a map of names and texts with operators", NotEmpty: true,
 		NamePattern: "^[A-Za-z0-9!#$&'*+.^_`|~-]+$", NotPattern: "^[Hh][Oo][Ss][Tt]$", Values: (*Fields)(nil).spec().Values,
 	}
+	return &Spec{AnyOf: []*Spec{headers, none()}}
 }
 
 func (TLSVersion) spec() *Spec {

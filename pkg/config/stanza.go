@@ -82,7 +82,9 @@ type listenerKeys struct {
 	// Envoy: envoy.config.listener.v3.FilterChainMatch.server_names, with the tls_inspector listener filter
 	SNI sniTable `yaml:"sni" only:"tcp"`
 	// Via is the tunnel that carries it, by its name or as it would stand in `tunnels`: `to`, and every row of `sni`, is then one HOST:PORT that the far end is asked for,
-	// and that it resolves. The host may hold Envoy's operators, such as `%REQUESTED_SERVER_NAME%`.
+	// and that it resolves. The host may hold Envoy's operators for the address that the client dialled or comes from, such as
+	// `%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%`, and with `sni` the name that it asks for, `%REQUESTED_SERVER_NAME%`. For TCP the
+	// port may be one: `%DOWNSTREAM_LOCAL_PORT%`.
 	// Default: none, straight to where `to` says.
 	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.tunneling_config, and the same of udp_proxy
 	Via tunnelRef `yaml:"via"`
@@ -91,6 +93,8 @@ type listenerKeys struct {
 	// Envoy: nothing; l4xds decides by it what an Envoy is given.
 	Nodes            audience `yaml:"nodes"`
 	listenerDefaults `yaml:",inline"`
+	// Request is how it is asked for a connection, or through a tunnel.
+	Request `yaml:",inline"`
 	// Private takes the keys of the backend that stands inline in `to`.
 	Private backendDefaults `yaml:",inline"`
 }

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"net/netip"
-	"strconv"
-)
+import "net/netip"
 
 // Tunnel is a hop that carries connections and sessions inside HTTP: one stream for each.
 // Envoy: the cluster of its far ends, and what tcp_proxy and udp_proxy ask them for.
@@ -34,17 +31,8 @@ type Tunnel struct {
 	// addresses only.
 	// Envoy: envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig.proxy_host and proxy_port
 	ProxyHost proxyHost `yaml:"proxy_host"`
-	// Headers are added to each request: a name, and a text that may hold Envoy's operators.
-	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig.headers_to_add, and the same of udp_proxy
-	Headers Headers `yaml:"headers"`
-	// Retry is how a far end is asked again that cannot be reached, or that refuses.
-	// Default: 3 attempts, one after the other.
-	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.max_connect_attempts, and the same of udp_proxy
-	Retry *Retry `yaml:"retry" default:"on"`
-	// Buffer is what a UDP session holds until its stream is there; `none` drops it.
-	// Default: on, or the first datagrams of each session would be lost.
-	// Envoy: envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig.buffer_options
-	Buffer *Buffer `yaml:"buffer" default:"on"`
+	// Request is what holds for all that goes through it, unless there is more beside `via`.
+	Request `yaml:",inline"`
 	// Ping asks the far end for a sign of life on each connection, and closes one on which none comes.
 	// Default: on, for a far end that hangs would otherwise hold every session. HTTP/1.1 has none.
 	// Envoy: envoy.config.core.v3.Http2ProtocolOptions.connection_keepalive, or QuicProtocolOptions.connection_keepalive and idle_network_timeout
@@ -81,6 +69,27 @@ const (
 
 func (HTTPVersion) words() []string {
 	return []string{string(HTTP1), string(HTTP2), string(HTTP3), string(HTTPAuto)}
+}
+
+// Request is how it is asked for a connection or a session. The keys may stand on a tunnel, and on a listener for what goes
+// through its tunnel from there.
+// Envoy: tcp_proxy, and the TunnelingConfig of udp_proxy.
+type Request struct {
+	// Headers are added to each request to a far end: a name, and a text that may hold Envoy's operators. Beside `via` they are
+	// laid over those of the tunnel, where `none` takes one of them away, or all.
+	// Default: none; beside `via` those of the tunnel.
+	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig.headers_to_add, and the same of udp_proxy
+	Headers Headers `yaml:"headers"`
+	// Retry is how it is tried again where an endpoint or a far end cannot be reached, or where a far end refuses. Beside `via` it
+	// is laid over that of the tunnel. UDP that goes straight has nothing to try.
+	// Default: 3 attempts, one after the other; beside `via` that of the tunnel.
+	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.max_connect_attempts, and the same of udp_proxy
+	Retry *Retry `yaml:"retry" default:"on"`
+	// Buffer is what a UDP session holds until its stream is there; `none` drops it. Beside `via` it is laid over that of the
+	// tunnel.
+	// Default: on, or the first datagrams of each session would be lost; beside `via` that of the tunnel.
+	// Envoy: envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.UdpTunnelingConfig.buffer_options
+	Buffer *Buffer `yaml:"buffer" default:"on" only:"udp"`
 }
 
 // Method is how a far end is asked for a stream.
@@ -127,10 +136,14 @@ type Retry struct {
 	// Default: 3; nothing was sent yet, so that another try is safe.
 	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.max_connect_attempts, and the same of udp_proxy
 	Attempts int `yaml:"attempts,main" default:"3" range:"1..100"`
-	// Backoff is the longest wait before the second attempt; each further one may take twice as long, ten times this at most.
+	// Backoff is the longest wait before the second attempt; each further one may take twice as long, up to `max_backoff`.
 	// Default: none, at once: the next attempt goes to another far end.
 	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.backoff_options, and the same of udp_proxy
 	Backoff Duration `yaml:"backoff" default:"none" range:"1ms..60s" none:"any"`
+	// MaxBackoff is the longest wait before any attempt; not shorter than `backoff`.
+	// Default: ten times `backoff`.
+	// Envoy: envoy.config.core.v3.BackoffStrategy.max_interval
+	MaxBackoff Duration `yaml:"max_backoff" with:"backoff" range:"1ms..1h"`
 }
 
 // Buffer bounds what waits for the stream of a session.
@@ -159,25 +172,6 @@ type Ping struct {
 	Timeout Duration `yaml:"timeout" default:"5s" range:"1ms..1h"`
 }
 
-// Ask is what the far end of a tunnel is asked for.
-type Ask struct {
-	// Host is a host name, an IP address, or a text with Envoy's operators.
-	Host string
-	// Port is 1..65535.
-	Port uint16
-}
-
-// Literal reports whether a is the same for every connection.
-func (a Ask) Literal() bool { return !operator.MatchString(a.Host) }
-
-// String is a as HOST:PORT, an IPv6 address in brackets.
-func (a Ask) String() string {
-	if ip, err := netip.ParseAddr(a.Host); err == nil {
-		return netip.AddrPortFrom(ip, a.Port).String()
-	}
-	return a.Host + ":" + strconv.Itoa(int(a.Port))
-}
-
 // Exit is the far end of a tunnel: a listener that speaks HTTP, and goes where the requests ask.
 // Envoy: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.
 type Exit struct {
@@ -188,6 +182,10 @@ type Exit struct {
 	Cluster string
 	// Targets are what may be asked for, sorted by their texts.
 	Targets []Allowed
+	// DNS is how names are resolved; not used where the listener has a route.
+	DNS DNS
+	// Ping asks the near ends for a sign of life; nil for none.
+	Ping *Ping
 }
 
 // Allowed is what may be asked for at an exit. The zero Allowed is everything.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -78,6 +77,8 @@ func (l *loader) tunnel(p pair, stanza string) *tunnel {
 		t.Proxy = l.proxy(t, form.Proxy.target)
 	}
 	l.checkNear(t, &form)
+	l.checkRetry(t.Retry, t.value.get("retry"))
+	l.checkTaken(t.value.get("headers"), nil)
 	return t
 }
 
@@ -187,7 +188,7 @@ func (l *loader) namedTunnel(v *value) *tunnel {
 }
 
 // through makes what a route asks the far end of a tunnel for.
-func (r *reading) through(route *Route, t *tunnel, to target, protocol Protocol) {
+func (r *reading) through(route *Route, t *tunnel, to target, l *Listener) {
 	route.Via = t.Tunnel
 	route.To = t.target()
 	if to.value.kind != scalar || !strings.Contains(to.value.text, ":") || strings.HasPrefix(to.value.text, "unix:") {
@@ -199,13 +200,9 @@ func (r *reading) through(route *Route, t *tunnel, to target, protocol Protocol)
 		r.wrong(to.value, err)
 		return
 	}
-	for _, m := range operator.FindAllStringSubmatch(ask.Host, -1) {
-		if !slices.Contains(operators, m[1]) {
-			r.errorf(idWord, to.value, "%s is no operator of Envoy", quote(m[1]))
-		}
-	}
+	r.checkAsk(ask, l, to.value)
 	route.Ask = ask
-	t.use(protocol, ask, to.value)
+	t.use(l.Protocol, ask, to.value)
 }
 
 // target is how a route goes to the far ends of t.
@@ -221,20 +218,6 @@ func (t *tunnel) use(protocol Protocol, ask Ask, at *value) {
 	} else {
 		t.vague = at
 	}
-}
-
-// parseAsk reads HOST:PORT, whose host may hold operators of Envoy.
-func parseAsk(text string) (Ask, error) {
-	e, err := parseEndpoint(operator.ReplaceAllString(text, "x"))
-	switch {
-	case err != nil:
-		return Ask{}, err
-	case e.Address.IsValid():
-		return Ask{Host: e.Address.String(), Port: e.Port}, nil
-	case operator.MatchString(text):
-		return Ask{Host: text[:strings.LastIndexByte(text, ':')], Port: e.Port}, nil
-	}
-	return Ask{Host: strings.TrimSuffix(e.Host, "."), Port: e.Port}, nil
 }
 
 // checkFar says, now that all listeners are read, what a tunnel cannot carry, and which of its keys do nothing.
@@ -301,28 +284,4 @@ func (h *proxyHost) decode(d *decoder, v *value) {
 	default:
 		*h = proxyHost{Host: e.Host, Port: e.Port}
 	}
-}
-
-func (h *Headers) decode(d *decoder, v *value) {
-	var texts map[string]string
-	d.texts(v, &texts)
-	*h = nil
-	format := shapeOf(reflect.TypeFor[AccessLog]()).index["text"]
-	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		at := v.pair(name)
-		switch lower := strings.ToLower(name); {
-		case lower == "host" || lower == "capsule-protocol" || strings.HasPrefix(name, ":"):
-			d.errorf(idText, at.key, "cannot be set: the far end is asked by it")
-		case !validHeader(lower):
-			d.errorf(idText, at.key, "%s is not the name of a header", quote(name))
-		case d.fits(format, at.value):
-			(&AccessLog{}).check(d, at.value)
-			*h = append(*h, Field{lower, texts[name]})
-		}
-	}
-}
-
-// validHeader reports whether name can be that of a header.
-func validHeader(name string) bool {
-	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789!#$&'*+-.^_`|~") == ""
 }

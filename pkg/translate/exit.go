@@ -6,7 +6,6 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	forwardv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/dynamic_forward_proxy/v3"
-	dnscachev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/dynamic_forward_proxy/v3"
 	forwardfilterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/dynamic_forward_proxy/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	httpconnv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -44,7 +43,7 @@ func exitFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
 		m.Http3ProtocolOptions = &corev3.Http3ProtocolOptions{AllowExtendedConnect: true}
 	} else {
 		m.CodecType = httpconnv3.HttpConnectionManager_AUTO
-		m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{AllowConnect: true}
+		m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{AllowConnect: true, ConnectionKeepalive: ping(l.Exit.Ping)}
 	}
 	return &listenerv3.FilterChain{
 		Name:                          l.Name,
@@ -177,7 +176,7 @@ func exitFilters(s *stanzaPlan) []*httpconnv3.HttpFilter {
 	}
 	return []*httpconnv3.HttpFilter{
 		httpFilter(forwardFilterName, &forwardfilterv3.FilterConfig{
-			ImplementationSpecifier: &forwardfilterv3.FilterConfig_DnsCacheConfig{DnsCacheConfig: dnsCache(s.stanza.Exit.Cluster)},
+			ImplementationSpecifier: &forwardfilterv3.FilterConfig_DnsCacheConfig{DnsCacheConfig: dnsCache(s.stanza.Exit.Cluster, &s.stanza.Exit.DNS)},
 		}),
 		router,
 	}
@@ -188,10 +187,10 @@ func httpFilter(name string, m proto.Message) *httpconnv3.HttpFilter {
 }
 
 // forwardCluster goes where it is asked to; what that may be is for the exit to say.
-func forwardCluster(name string) *clusterv3.Cluster {
+func forwardCluster(p *clusterPlan) *clusterv3.Cluster {
 	return &clusterv3.Cluster{
-		Name:                          name,
-		AltStatName:                   altStatName(name, nil),
+		Name:                          p.name,
+		AltStatName:                   altStatName(p.name, nil),
 		ConnectTimeout:                &durationpb.Duration{Seconds: forwardConnectTimeoutSeconds},
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
 		LbPolicy:                      clusterv3.Cluster_CLUSTER_PROVIDED,
@@ -199,13 +198,8 @@ func forwardCluster(name string) *clusterv3.Cluster {
 		ClusterDiscoveryType: &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{
 			Name: forwardClusterName,
 			TypedConfig: pack(&forwardv3.ClusterConfig{
-				ClusterImplementationSpecifier: &forwardv3.ClusterConfig_DnsCacheConfig{DnsCacheConfig: dnsCache(name)},
+				ClusterImplementationSpecifier: &forwardv3.ClusterConfig_DnsCacheConfig{DnsCacheConfig: dnsCache(p.name, p.dns)},
 			}),
 		}},
 	}
-}
-
-// dnsCache must be the same in the filter and in the cluster: they find each other by its name.
-func dnsCache(name string) *dnscachev3.DnsCacheConfig {
-	return &dnscachev3.DnsCacheConfig{Name: name, DnsLookupFamily: clusterv3.Cluster_V4_PREFERRED}
 }

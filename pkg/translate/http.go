@@ -87,7 +87,7 @@ func http2Options(t *config.Tunnel) *corev3.Http2ProtocolOptions {
 	}
 }
 
-// ping finds a far end that is connected and hangs.
+// ping finds the other end of a tunnel that is connected and hangs.
 func ping(p *config.Ping) *corev3.KeepaliveSettings {
 	if p == nil {
 		return nil

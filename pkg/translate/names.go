@@ -33,6 +33,7 @@ const (
 	forwardFilterName  = "envoy.filters.http.dynamic_forward_proxy"
 	routerName         = "envoy.filters.http.router"
 	forwardClusterName = "envoy.clusters.dynamic_forward_proxy"
+	resolverName       = "envoy.network.dns_resolver.cares"
 
 	// httpOptionsName is a key, and cannot be chosen.
 	httpOptionsName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"

@@ -54,9 +54,10 @@ type clusterPlan struct {
 	split bool
 	parts []config.Part
 	// tunnel is set for the far ends of a tunnel. exit is the place of an exit, for the cluster that goes where its
-	// requests ask; it has no parts.
+	// requests ask, and dns how it resolves them; it has no parts.
 	tunnel *config.Tunnel
 	exit   *config.Place
+	dns    *config.DNS
 
 	resources []*Resource
 }
@@ -88,7 +89,7 @@ func newPlan(c *config.Config, before plan) (plan, error) {
 func newStanzaPlan(l *config.Listener, names tunnelNames) *stanzaPlan {
 	s := &stanzaPlan{stanza: l}
 	if l.Exit != nil && len(l.Routes) == 0 {
-		s.clusters = []*clusterPlan{{name: l.Exit.Cluster, exit: &l.At}}
+		s.clusters = []*clusterPlan{{name: l.Exit.Cluster, exit: &l.At, dns: &l.Exit.DNS}}
 	}
 	for _, r := range l.Routes {
 		s.clusters = append(s.clusters, clustersOf(r, names)...)
@@ -181,7 +182,7 @@ func (p plan) addClusters(clusters []*clusterPlan) error {
 
 // equal reports whether the same cluster is made from c and o.
 func (c *clusterPlan) equal(o *clusterPlan) bool {
-	return c.split == o.split && reflect.DeepEqual(c.tunnel, o.tunnel) && reflect.DeepEqual(c.exit, o.exit) && slices.EqualFunc(c.parts, o.parts, func(a, b config.Part) bool {
+	return c.split == o.split && reflect.DeepEqual(c.tunnel, o.tunnel) && reflect.DeepEqual(c.exit, o.exit) && reflect.DeepEqual(c.dns, o.dns) && slices.EqualFunc(c.parts, o.parts, func(a, b config.Part) bool {
 		return a == b || reflect.DeepEqual(a, b)
 	})
 }

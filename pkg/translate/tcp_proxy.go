@@ -4,27 +4,20 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/l4xds/l4xds/pkg/config"
 )
-
-// maxConnectAttempts is how many endpoints are tried for one connection. Nothing was sent yet, so that a second try is
-// safe; an endpoint that just went away then costs no connection.
-const maxConnectAttempts = 3
 
 // tcpProxy is the last filter of a TCP route. Its stat prefix is the stanza's name, for all its routes.
 func tcpProxy(l *config.Listener, r routePlan) *listenerv3.Filter {
 	p := &tcpproxyv3.TcpProxy{
 		StatPrefix:         l.Name,
 		IdleTimeout:        duration(l.Timeouts.Idle),
-		MaxConnectAttempts: wrapperspb.UInt32(maxConnectAttempts),
+		MaxConnectAttempts: attempts(r.route.Retry),
+		BackoffOptions:     backoff(r.route.Retry),
 		HashPolicy:         []*typev3.HashPolicy{clientHash()},
 		AccessLog:          connectionLog(l),
 		TunnelingConfig:    tcpTunneling(r.route),
-	}
-	if via := r.route.Via; via != nil {
-		p.MaxConnectAttempts, p.BackoffOptions = attempts(via.Retry), backoff(via.Retry)
 	}
 	if len(r.clusters) == 1 {
 		p.ClusterSpecifier = &tcpproxyv3.TcpProxy_Cluster{Cluster: r.clusters[0].name}

@@ -90,7 +90,7 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 	if c.exit != nil {
 		r := &Resource{Type: clusterType, Name: c.name, Origins: []config.Place{*c.exit}}
 		c.resources = []*Resource{r}
-		return r.build(func() proto.Message { return forwardCluster(c.name) })
+		return r.build(func() proto.Message { return forwardCluster(c) })
 	}
 	r := &Resource{Type: clusterType, Name: c.name, Origins: c.origins(partPlace, backendPlace)}
 	if err := r.build(func() proto.Message { return cluster(c) }); err != nil {

@@ -23,7 +23,7 @@ func tcpTunneling(r *config.Route) *tcpproxyv3.TcpProxy_TunnelingConfig {
 		Hostname:     r.Ask.String(),
 		UsePost:      r.Via.Method == config.Post,
 		PostPath:     r.Via.Path,
-		HeadersToAdd: headersToAdd(r.Via.Headers),
+		HeadersToAdd: headersToAdd(r.Headers),
 
 		PropagateResponseHeaders:  propagates(r.Via, config.PropagateHeaders),
 		PropagateResponseTrailers: propagates(r.Via, config.PropagateTrailers),
@@ -43,9 +43,9 @@ func udpTunneling(r *config.Route) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig
 		DefaultTargetPort: uint32(r.Ask.Port),
 		UsePost:           r.Via.Method == config.Post,
 		PostPath:          r.Via.Path,
-		HeadersToAdd:      headersToAdd(r.Via.Headers),
-		RetryOptions:      udpRetry(r.Via.Retry),
-		BufferOptions:     udpBuffer(r.Via.Buffer),
+		HeadersToAdd:      headersToAdd(r.Headers),
+		RetryOptions:      udpRetry(r.Retry),
+		BufferOptions:     udpBuffer(r.Buffer),
 
 		PropagateResponseHeaders:  propagates(r.Via, config.PropagateHeaders),
 		PropagateResponseTrailers: propagates(r.Via, config.PropagateTrailers),
@@ -100,7 +100,7 @@ func headersToAdd(headers config.Headers) []*corev3.HeaderValueOption {
 	return list
 }
 
-// attempts is how often one connection, or one session, is tried.
+// attempts is how often one connection, or one session, is tried. Nothing was sent yet, so that a further try is safe.
 func attempts(r *config.Retry) *wrapperspb.UInt32Value {
 	if r == nil {
 		return wrapperspb.UInt32(1)
@@ -108,12 +108,16 @@ func attempts(r *config.Retry) *wrapperspb.UInt32Value {
 	return number(r.Attempts)
 }
 
-// backoff is nil where nothing is waited for. Envoy waits a random part of it, and ten times as long at most.
+// backoff is nil where nothing is waited for. Envoy waits a random part of it.
 func backoff(r *config.Retry) *corev3.BackoffStrategy {
 	if r == nil || r.Backoff == 0 {
 		return nil
 	}
-	return &corev3.BackoffStrategy{BaseInterval: duration(r.Backoff)}
+	b := &corev3.BackoffStrategy{BaseInterval: duration(r.Backoff)}
+	if r.MaxBackoff != 0 {
+		b.MaxInterval = duration(r.MaxBackoff)
+	}
+	return b
 }
 
 func udpRetry(r *config.Retry) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig_RetryOptions {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -157,4 +158,29 @@ tunnels: {hub: {proxy: $hub, http: 2, exit: {nodes: {id: far}}}}
 `)
 	f.wantTCP("both", "six")
 	f.wantUDP("both", "six")
+}
+
+// TestExitPing: what a near end that hangs has open is closed; without ping it stays.
+func TestExitPing(t *testing.T) {
+	for keys, left := range map[string]int{"ping: {interval: 300ms, timeout: 300ms}": 0, "ping: none": 2} {
+		t.Run(keys, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, "delta")
+			f.backends("one", "two")
+			far := f.startTunnel(strings.Replace(fmt.Sprintf(tunnelled, "http: 2"), "{nodes: {id: far}}", "{"+keys+", nodes: {id: far}}", 1))
+			near := f.envoy
+			f.envoy = far
+			conn, session := f.dial("tcp"), f.session("udp")
+			time.Sleep(time.Second)
+			f.must(conn.Ask("still there"))
+			session.wantUnmoved(f)
+			f.untilStat("http.hub.downstream_rq_active", 2)
+			f.must(near.Signal(syscall.SIGSTOP))
+			t.Cleanup(func() { _ = near.Signal(syscall.SIGCONT) }) // a frozen process would not end
+			if left > 0 {
+				time.Sleep(2 * time.Second)
+			}
+			f.untilStat("http.hub.downstream_rq_active", left)
+		})
+	}
 }

@@ -200,13 +200,15 @@ func TestTunnelAttempts(t *testing.T) {
 		keys            string
 		refusals, asked int
 		reached         bool
-		atLeast         time.Duration
+		atLeast, atMost time.Duration // all waits, and each
 	}{
-		"three by default":  {"", many, 3, false, 0},
-		"the last succeeds": {", retry: 4", 3, 4, true, 0},
-		"one":               {", retry: none", many, 1, false, 0},
+		"three by default":  {"", many, 3, false, 0, time.Second},
+		"the last succeeds": {", retry: 4", 3, 4, true, 0, time.Second},
+		"one":               {", retry: none", many, 1, false, 0, time.Second},
 		// The waits are random: 0 to 40, 80, 160, 320 and 400 ms. Less than 30 ms for all is one case in a million.
-		"with waits": {", retry: {attempts: 6, backoff: 40ms}", many, 6, false, 30 * time.Millisecond},
+		"with waits": {", retry: {attempts: 6, backoff: 40ms}", many, 6, false, 30 * time.Millisecond, time.Second},
+		// 0 to 300 ms each. Without a bound they would be up to 3 s, and half of the last three above 1 s.
+		"with bounded waits": {", retry: {attempts: 8, backoff: 300ms, max_backoff: 300ms}", many, 8, false, 30 * time.Millisecond, 600 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -226,7 +228,7 @@ tunnels: {far: {proxy: $far, http: 2` + test.keys + `}}
 			if err == nil {
 				defer func() { _ = conn.Close() }()
 			}
-			f.wantAttempts(end, 0, test.asked, test.atLeast)
+			f.wantAttempts(end, 0, test.asked, test.atLeast, test.atMost)
 
 			end.Refuse(test.refusals)
 			client, err := echo.OpenSession(f.ctx, f.addr("udp"))
@@ -240,13 +242,14 @@ tunnels: {far: {proxy: $far, http: 2` + test.keys + `}}
 			if _, err := client.Receive(time.Now().Add(wait)); (err == nil) != test.reached {
 				t.Errorf("UDP: %v, want reached: %v", err, test.reached)
 			}
-			f.wantAttempts(end, test.asked, test.asked, test.atLeast)
+			f.wantAttempts(end, test.asked, test.asked, test.atLeast, test.atMost)
 		})
 	}
 }
 
-// wantAttempts waits until so many requests have come after the first ones, which took at least so long.
-func (f *fleet) wantAttempts(end *masque.Server, first, want int, atLeast time.Duration) {
+// wantAttempts waits until so many requests have come after the first ones, which took at least so long, and each of them
+// at most so long.
+func (f *fleet) wantAttempts(end *masque.Server, first, want int, atLeast, atMost time.Duration) {
 	f.t.Helper()
 	var asked []masque.Request
 	f.until(func(context.Context) error {
@@ -264,6 +267,9 @@ func (f *fleet) wantAttempts(end *masque.Server, first, want int, atLeast time.D
 	}
 	took := asked[want-1].At.Sub(asked[0].At)
 	f.t.Logf("%d attempts in %v, waits %v", want, took.Round(time.Millisecond), waits)
+	if len(waits) > 0 && slices.Max(waits) > atMost {
+		f.t.Errorf("a wait took longer than %v", atMost)
+	}
 	if took < atLeast {
 		f.t.Errorf("%d attempts took %v, want %v at least", want, took, atLeast)
 	}
