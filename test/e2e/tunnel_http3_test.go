@@ -143,7 +143,7 @@ func (f *fleet) editOutside(config string, n int) {
 	tcp, udp := conns.end(), sessions.end()
 	f.t.Logf("%d edits outside: %d of 20 connections broken, %d of 10 sessions moved, %d of %d datagrams lost",
 		n, tcp.broken, udp.moved, udp.lost, udp.sent)
-	if tcp.broken+udp.moved+udp.lost > 0 {
+	if tcp.broken+udp.moved > 0 || udp.lost*100 > udp.sent { // a busy machine may lose a datagram, edit or not
 		f.t.Error("an edit outside was noticed")
 	}
 }
