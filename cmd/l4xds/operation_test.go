@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/l4xds/l4xds/internal/status"
@@ -28,13 +29,13 @@ func manual(t *testing.T) string {
 
 func TestManualHasEveryCommandAndFlag(t *testing.T) {
 	text := manual(t)
-	for _, c := range newRoot().Commands() {
-		if !strings.Contains(text, "`l4xds "+c.Name()) {
-			t.Errorf("the manual does not tell of l4xds %s", c.Name())
+	for _, c := range commands(newRoot()) {
+		if !strings.Contains(text, "`"+c.CommandPath()) {
+			t.Errorf("the manual does not tell of %s", c.CommandPath())
 		}
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			if f.Name != "help" && !strings.Contains(text, "--"+f.Name) && !strings.Contains(text, "`-"+f.Shorthand+" ") {
-				t.Errorf("the manual does not tell of l4xds %s --%s", c.Name(), f.Name)
+				t.Errorf("the manual does not tell of %s --%s", c.CommandPath(), f.Name)
 			}
 		})
 	}
@@ -45,9 +46,17 @@ func TestManualHasEveryCommandAndFlag(t *testing.T) {
 	}
 }
 
+// commands are all commands below c.
+func commands(c *cobra.Command) (all []*cobra.Command) {
+	for _, sub := range c.Commands() {
+		all = append(append(all, sub), commands(sub)...)
+	}
+	return all
+}
+
 // isFlag reports whether some command has a flag of that name.
 func isFlag(name string) bool {
-	for _, c := range newRoot().Commands() {
+	for _, c := range commands(newRoot()) {
 		if c.Flag(name) != nil {
 			return true
 		}

@@ -32,8 +32,8 @@ func (a Ask) String() string {
 	return a.Host + ":" + port
 }
 
-// parseAsk reads HOST:PORT, whose host may hold operators of Envoy, and whose port may be one.
-func parseAsk(text string) (Ask, error) {
+// ParseAsk reads HOST:PORT, whose host may hold operators of Envoy, and whose port may be one.
+func ParseAsk(text string) (Ask, error) {
 	host, port, found := cutAsk(text)
 	if !found {
 		return Ask{}, noPort(text)

@@ -195,7 +195,7 @@ func (r *reading) through(route *Route, t *tunnel, to target, l *Listener) {
 		r.errorf(idTunnel, to.value, "through a tunnel goes one HOST:PORT, which its far end is asked for; %s is none", to.value.what())
 		return
 	}
-	ask, err := parseAsk(to.value.text)
+	ask, err := ParseAsk(to.value.text)
 	if err != nil {
 		r.wrong(to.value, err)
 		return

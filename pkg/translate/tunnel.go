@@ -35,7 +35,7 @@ func udpTunneling(r *config.Route) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig
 	if r.Via == nil {
 		return nil
 	}
-	host, port := proxyHost(r.Via)
+	host, port := ProxyHost(r.Via)
 	return &udpproxyv3.UdpProxyConfig_UdpTunnelingConfig{
 		ProxyHost:         host,
 		ProxyPort:         port,
@@ -54,10 +54,10 @@ func udpTunneling(r *config.Route) *udpproxyv3.UdpProxyConfig_UdpTunnelingConfig
 
 func propagates(t *config.Tunnel, p config.Propagated) bool { return slices.Contains(t.Propagate, p) }
 
-// proxyHost is how a UDP session names the far end: as it is written, as TLS asks for it, or by the first host name of
+// ProxyHost is how a UDP session names the far end: as it is written, as TLS asks for it, or by the first host name of
 // the proxies. Where there is none it is the tunnel's name rather than an address, so that addresses come and go without a change of the
 // listener, which would end its sessions.
-func proxyHost(t *config.Tunnel) (host string, port *wrapperspb.UInt32Value) {
+func ProxyHost(t *config.Tunnel) (host string, port *wrapperspb.UInt32Value) {
 	switch named := t.ProxyHost; {
 	case named.Port != 0:
 		return named.Host, wrapperspb.UInt32(uint32(named.Port))

@@ -26,16 +26,20 @@ func (r RefusedError) Error() string { return fmt.Sprintf("refused with status %
 type Ask struct {
 	// Proxy is the address of the far end, host:port.
 	Proxy string
-	// HTTP is the version: 1 or 2.
+	// HTTP is the version: 1, 2 or 3.
 	HTTP int
+	// TLS is what the far end is spoken to inside of; nil is clear text, which HTTP/3 does not know.
+	TLS *tls.Config
 	// Method is CONNECT or POST.
 	Method string
 	// Authority is the target, or for datagrams the far end itself.
 	Authority string
 	// Path is for POST, and for CONNECT-UDP: see UDPPath.
 	Path string
-	// Datagrams asks for CONNECT-UDP, of HTTP/2 only.
+	// Datagrams asks for CONNECT-UDP, over HTTP/2 and HTTP/3.
 	Datagrams bool
+	// Capsules sends datagrams on the stream over HTTP/3, too, where they would otherwise travel beside it.
+	Capsules bool
 }
 
 // UDPPath is the path that asks for datagrams to a host, as it is written in a URL, and a port.
@@ -45,15 +49,28 @@ func UDPPath(host, port string) string {
 
 // Open asks, and waits for the answer.
 func (a Ask) Open(ctx context.Context) (*Stream, error) {
-	if a.HTTP == 1 {
+	switch a.HTTP {
+	case 1:
 		return a.openHTTP1(ctx)
+	case 3:
+		return a.openHTTP3(ctx)
 	}
 	return a.openHTTP2(ctx)
 }
 
+// dial connects to the far end, and agrees on this protocol where there is TLS.
+func (a Ask) dial(ctx context.Context, protocol string) (net.Conn, error) {
+	if a.TLS == nil {
+		return new(net.Dialer).DialContext(ctx, "tcp", a.Proxy)
+	}
+	config := a.TLS.Clone()
+	config.NextProtos = []string{protocol}
+	return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", a.Proxy)
+}
+
 // openHTTP1 writes the request by hand: net/http's client opens no tunnels over HTTP/1.1 that could be written to.
 func (a Ask) openHTTP1(ctx context.Context) (*Stream, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", a.Proxy)
+	conn, err := a.dial(ctx, "http/1.1")
 	if err != nil {
 		return nil, err
 	}
@@ -77,21 +94,13 @@ func (a Ask) openHTTP1(ctx context.Context) (*Stream, error) {
 func (a Ask) openHTTP2(ctx context.Context) (*Stream, error) {
 	transport := &http2.Transport{
 		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, addr)
+		DialTLSContext: func(ctx context.Context, _, _ string, _ *tls.Config) (net.Conn, error) {
+			return a.dial(ctx, "h2")
 		},
 	}
 	body, out := io.Pipe()
-	request := &http.Request{
-		Method: a.Method,
-		URL:    &url.URL{Scheme: "http", Host: a.Proxy},
-		Host:   a.Authority,
-		Header: http.Header{},
-		Body:   body,
-	}
-	if a.Path != "" {
-		request.URL.Opaque = a.Path // the path is sent as it stands
-	}
+	request := a.request()
+	request.Body = body
 	if a.Datagrams {
 		request.Header = http.Header{":protocol": {connectUDP}, "Capsule-Protocol": {"?1"}}
 	}
@@ -99,6 +108,23 @@ func (a Ask) openHTTP2(ctx context.Context) (*Stream, error) {
 	s := &Stream{out: out, close: func() error { cancel(); transport.CloseIdleConnections(); return out.Close() }}
 	response, err := transport.RoundTrip(request.WithContext(ctx))
 	return a.opened(s, response, err)
+}
+
+// request is what is asked over HTTP/2 and HTTP/3.
+func (a Ask) request() *http.Request {
+	r := &http.Request{
+		Method: a.Method,
+		URL:    &url.URL{Scheme: "http", Host: a.Proxy},
+		Host:   a.Authority,
+		Header: http.Header{},
+	}
+	if a.TLS != nil {
+		r.URL.Scheme = "https"
+	}
+	if a.Path != "" {
+		r.URL.Opaque = a.Path // the path is sent as it stands
+	}
+	return r
 }
 
 // opened is s with the body of the answer.

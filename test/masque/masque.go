@@ -1,6 +1,7 @@
 // Package masque is the ends of tunnels that are not Envoy's: a far end that tells what it was asked for, and a client.
 //
-// Both speak HTTP/1.1 and HTTP/2 in clear text, and know CONNECT for TCP, CONNECT-UDP (RFC 9298) and POST.
+// Both speak HTTP/1.1 and HTTP/2, in clear text and inside TLS, and HTTP/3. They know CONNECT for TCP, CONNECT-UDP
+// (RFC 9298) and POST.
 package masque
 
 import (
@@ -42,6 +43,7 @@ type Stream struct {
 	in    *bufio.Reader
 	out   io.Writer
 	close func() error
+	quic  *datagrams // of HTTP/3, for datagrams; else nil
 }
 
 // Close ends the stream and its connection.
@@ -60,10 +62,20 @@ func (s *Stream) ReadLine() (string, error) {
 }
 
 // Send sends one datagram.
-func (s *Stream) Send(text string) error { return writeDatagram(s.out, text) }
+func (s *Stream) Send(text string) error {
+	if s.quic != nil && !s.quic.capsules {
+		return s.quic.send(text)
+	}
+	return writeDatagram(s.out, text)
+}
 
 // Receive waits for the next datagram.
-func (s *Stream) Receive() (string, error) { return readDatagram(s.in) }
+func (s *Stream) Receive() (string, error) {
+	if s.quic != nil {
+		return s.quic.receive()
+	}
+	return readDatagram(s.in)
+}
 
 // The numbers that datagrams are marked with (RFC 9297 and RFC 9298).
 const (
@@ -76,11 +88,16 @@ const maxCapsule = 1 << 17
 
 // writeDatagram writes one datagram in its capsule, at once.
 func writeDatagram(w io.Writer, text string) error {
-	capsule := appendVarint(nil, datagramCapsule)
-	capsule = appendVarint(capsule, uint64(len(text)+1))
-	capsule = appendVarint(capsule, datagramsContext)
-	_, err := w.Write(append(capsule, text...))
+	_, err := w.Write(capsule(text))
 	return err
+}
+
+// capsule is one datagram as it stands on a stream.
+func capsule(text string) []byte {
+	b := appendVarint(nil, datagramCapsule)
+	b = appendVarint(b, uint64(len(text)+1))
+	b = appendVarint(b, datagramsContext)
+	return append(b, text...)
 }
 
 // readDatagram reads the next datagram, and passes over capsules of other kinds.

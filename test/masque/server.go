@@ -2,9 +2,11 @@ package masque
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -20,7 +22,7 @@ const DatagramPath = "/udp"
 type Request struct {
 	// At is when it came.
 	At time.Time
-	// HTTP is the version: 1 or 2.
+	// HTTP is the version: 1, 2 or 3.
 	HTTP int
 	// Method, Authority and Path are those of the request; CONNECT alone has no path.
 	Method, Authority, Path string
@@ -36,34 +38,75 @@ type Server struct {
 	// Addr is the address it listens on, host:port.
 	Addr string
 
-	name   string
-	server http.Server
-	done   sync.WaitGroup
+	name string
+	stop func() error
+	done sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows
 	requests []Request
 	refusals int
+	manner   Manner
 	hijacked []net.Conn
 }
 
-// Listen starts a far end on addr, host:port.
-func Listen(name, addr string) (*Server, error) {
+// Manner is how a far end treats its clients. The zero Manner is as it should be.
+type Manner struct {
+	// Plain gives back what comes, and nothing else.
+	Plain bool
+	// Status refuses every request, unless it is 0.
+	Status int
+	// Hang never answers a request.
+	Hang bool
+	// Mute takes what comes, and says nothing.
+	Mute bool
+	// Curt greets, and passes over what comes.
+	Curt bool
+	// Unframed gives datagrams back without their capsules.
+	Unframed bool
+	// Nested passes capsules on as if they were payload.
+	Nested bool
+}
+
+// Listen starts a far end on addr, host:port, that speaks HTTP/1.1 and HTTP/2 in clear text, or one of them.
+func Listen(name, addr string, versions ...int) (*Server, error) {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(len(versions) == 0 || slices.Contains(versions, 1))
+	protocols.SetUnencryptedHTTP2(len(versions) == 0 || slices.Contains(versions, 2))
+	return listen(name, addr, protocols, nil)
+}
+
+// ListenTLS starts a far end on addr, host:port, that speaks HTTP/1.1 and HTTP/2 inside TLS, or one of them.
+func ListenTLS(name, addr string, config *tls.Config, versions ...int) (*Server, error) {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(len(versions) == 0 || slices.Contains(versions, 1))
+	protocols.SetHTTP2(len(versions) == 0 || slices.Contains(versions, 2))
+	return listen(name, addr, protocols, config)
+}
+
+func listen(name, addr string, protocols *http.Protocols, config *tls.Config) (*Server, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("start far end %s: %w", name, err)
 	}
 	s := &Server{Addr: listener.Addr().String(), name: name}
-	s.server.Handler = s
-	s.server.Protocols = new(http.Protocols)
-	s.server.Protocols.SetHTTP1(true)
-	s.server.Protocols.SetUnencryptedHTTP2(true)
-	s.done.Go(func() { _ = s.server.Serve(listener) }) // until Close
+	server := &http.Server{
+		Handler: s, Protocols: protocols, TLSConfig: config.Clone(),
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // clients do wrong on purpose
+	}
+	s.stop = server.Close
+	s.done.Go(func() { // until Close
+		if config == nil {
+			_ = server.Serve(listener)
+		} else {
+			_ = server.ServeTLS(listener, "", "")
+		}
+	})
 	return s, nil
 }
 
 // Close stops the server and cuts its connections.
 func (s *Server) Close() error {
-	err := s.server.Close()
+	err := s.stop()
 	s.mu.Lock()
 	for _, conn := range s.hijacked {
 		_ = conn.Close()
@@ -80,6 +123,13 @@ func (s *Server) Refuse(n int) {
 	s.refusals = n
 }
 
+// Behave lets the server treat requests that are yet to come in this manner.
+func (s *Server) Behave(m Manner) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.manner = m
+}
+
 // Requests are all that came so far, in their order.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
@@ -90,8 +140,13 @@ func (s *Server) Requests() []Request {
 // ServeHTTP answers one request, and serves its stream until the client has said all.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request := newRequest(r)
-	if s.note(request) {
-		w.WriteHeader(http.StatusServiceUnavailable)
+	manner := s.note(request)
+	switch {
+	case manner.Hang:
+		<-r.Context().Done()
+		return
+	case manner.Status != 0:
+		refuse(w, r, manner.Status)
 		return
 	}
 	stream, err := s.open(w, r, request)
@@ -99,25 +154,37 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the client is gone
 	}
 	defer func() { _ = stream.Close() }()
-	if request.datagrams() {
-		s.answer(stream, r.RemoteAddr)
-		return
-	}
-	if _, err := fmt.Fprintf(stream, "%s %s\n", s.name, r.RemoteAddr); err == nil {
-		_, _ = io.Copy(stream.out, stream.in) // ends when either side does: nobody to tell
+	switch greeting := fmt.Sprintf("%s %s", s.name, r.RemoteAddr); {
+	case manner.Mute:
+		_, _ = io.Copy(io.Discard, stream.in) // until the client has said all, or is gone
+	case request.datagrams():
+		manner.answer(stream, greeting+" ")
+	default:
+		manner.greet(stream, greeting+"\n")
 	}
 }
 
-// note remembers a request, and reports whether it is to be refused.
-func (s *Server) note(r Request) bool {
+// refuse answers at once: the server of HTTP/1.1 would first wait for all that the client has to say.
+func refuse(w http.ResponseWriter, r *http.Request, status int) {
+	control := http.NewResponseController(w)
+	if r.ProtoMajor == 1 {
+		_ = control.EnableFullDuplex() // it fails for other versions only
+		w.Header().Set("Connection", "close")
+	}
+	w.WriteHeader(status)
+	_ = control.Flush() // to a client that is gone it does not matter
+}
+
+// note remembers a request, and tells how to treat it.
+func (s *Server) note(r Request) Manner {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r)
 	if s.refusals == 0 {
-		return false
+		return s.manner
 	}
 	s.refusals--
-	return true
+	return Manner{Status: http.StatusServiceUnavailable}
 }
 
 func newRequest(r *http.Request) Request {
@@ -129,6 +196,9 @@ func newRequest(r *http.Request) Request {
 			request.Protocol = values[0]
 			delete(request.Header, name)
 		}
+	}
+	if r.ProtoMajor == 3 && r.Method == http.MethodConnect && r.Proto != "HTTP/3.0" {
+		request.Protocol = r.Proto
 	}
 	if r.Method == http.MethodConnect && request.Protocol == "" {
 		request.Path = ""
@@ -155,7 +225,10 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, request Request) (
 		w.Header().Set("Capsule-Protocol", "?1")
 	}
 	w.WriteHeader(http.StatusOK)
-	return &Stream{bufio.NewReader(r.Body), flushing{w, control}, r.Body.Close}, control.Flush()
+	if r.ProtoMajor == 3 {
+		return openHTTP3(w, request)
+	}
+	return &Stream{in: bufio.NewReader(r.Body), out: flushing{w, control}, close: r.Body.Close}, control.Flush()
 }
 
 // takeOver makes the whole connection of HTTP/1.1 the stream.
@@ -173,15 +246,35 @@ func (s *Server) takeOver(w http.ResponseWriter, request Request) (*Stream, erro
 			"\r\nCapsule-Protocol: ?1\r\n\r\n"
 	}
 	_, err = io.WriteString(conn, answer)
-	return &Stream{buffered.Reader, conn, conn.Close}, err
+	return &Stream{in: buffered.Reader, out: conn, close: conn.Close}, err
 }
 
-// answer gives each datagram back, until there are no more.
-func (s *Server) answer(stream *Stream, from string) {
+// greet gives back what comes, after a greeting.
+func (m Manner) greet(stream *Stream, greeting string) {
+	if m.Plain {
+		greeting = ""
+	}
+	out := stream.out
+	if _, err := io.WriteString(stream, greeting); err == nil {
+		if m.Curt {
+			out = io.Discard
+		}
+		_, _ = io.Copy(out, stream.in) // ends when either side does: nobody to tell
+	}
+}
+
+// answer gives each datagram back, after a greeting, until there are no more.
+func (m Manner) answer(stream *Stream, greeting string) {
+	if m.Plain {
+		greeting = ""
+	}
 	for {
 		text, err := stream.Receive()
+		if m.Curt {
+			text = ""
+		}
 		if err == nil {
-			err = stream.Send(fmt.Sprintf("%s %s %s", s.name, from, text))
+			err = m.giveBack(stream, greeting+text)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -190,6 +283,17 @@ func (s *Server) answer(stream *Stream, from string) {
 			panic(http.ErrAbortHandler)
 		}
 	}
+}
+
+func (m Manner) giveBack(stream *Stream, text string) error {
+	switch {
+	case m.Unframed:
+		_, err := io.WriteString(stream, text)
+		return err
+	case m.Nested:
+		return stream.Send(string(capsule(text)))
+	}
+	return stream.Send(text)
 }
 
 // flushing writes an answer's body without holding it back.
