@@ -1,9 +1,11 @@
 package echo
 
 import (
+	"bufio"
 	"errors"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,5 +88,44 @@ func wantMeeting(t *testing.T, dialer Dialer, server *Server, err error) {
 	defer func() { _ = conn.Close() }()
 	if err := conn.Ask("hello"); err != nil || conn.Backend != "blue" || conn.Source == "" {
 		t.Errorf("reached %q from %q: %v", conn.Backend, conn.Source, err)
+	}
+}
+
+// TestProxied: the header tells who is greeted, and who comes with none, or another one, is not.
+func TestProxied(t *testing.T) {
+	for version, headers := range map[int]map[string]string{
+		1: {
+			"PROXY TCP4 192.0.2.1 192.0.2.2 1234 443\r\n":     "192.0.2.1:1234>192.0.2.2:443",
+			"PROXY TCP6 2001:db8::1 2001:db8::2 1234 443\r\n": "[2001:db8::1]:1234>[2001:db8::2]:443",
+			"PROXY UNKNOWN\r\n":                               Nobody,
+			"PROXY TCP6 192.0.2.1 192.0.2.2 1234 443\r\n":     "",
+			"hello\r\n": "",
+		},
+		2: {
+			"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\x04\xd2\x01\xbb": "192.0.2.1:1234>192.0.2.2:443",
+			"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00":                                                 Nobody,
+			"\r\n\r\n\x00\r\nQUIT\n\x21\x12\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\x04\xd2\x01\xbb": "",
+			"PROXY TCP4 192.0.2.1 192.0.2.2 1234 443\r\n":                                            "",
+		},
+	} {
+		server, err := ListenProxied("blue", "127.0.0.1:0", version, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = server.Close() })
+		for header, want := range headers {
+			conn, err := net.Dial("tcp", server.Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Write([]byte(header)); err != nil {
+				t.Fatal(err)
+			}
+			greeting, _ := bufio.NewReader(conn).ReadString('\n')
+			if _, got, _ := strings.Cut(strings.TrimSpace(greeting), " "); got != want {
+				t.Errorf("version %d, %q: told %q, want %q", version, header, got, want)
+			}
+			_ = conn.Close()
+		}
 	}
 }

@@ -25,7 +25,9 @@ type Server struct {
 	Addr string
 
 	listener io.Closer
-	done     sync.WaitGroup
+	// open makes what is spoken out of a connection, and the client's address.
+	open func(net.Conn) (net.Conn, string, error)
+	done sync.WaitGroup
 
 	mu     sync.Mutex // guards conns and closed
 	conns  map[net.Conn]struct{}
@@ -72,13 +74,21 @@ func (s *Server) Close() error {
 }
 
 func listen(name, network, addr string, config *tls.Config) (*Server, error) {
+	return start(name, network, addr, func(conn net.Conn) (net.Conn, string, error) {
+		if config == nil {
+			return conn, peer(conn.RemoteAddr()), nil
+		}
+		return tls.Server(conn, config), peer(conn.RemoteAddr()), nil
+	})
+}
+
+func start(name, network, addr string, open func(net.Conn) (net.Conn, string, error)) (*Server, error) {
 	listener, err := net.Listen(network, addr)
 	if err != nil {
 		return nil, fmt.Errorf("start backend %s: %w", name, err)
 	}
-	s := &Server{Name: name, Addr: listener.Addr().String(), listener: listener, conns: map[net.Conn]struct{}{}}
-	if config != nil {
-		listener = tls.NewListener(listener, config)
+	s := &Server{
+		Name: name, Addr: listener.Addr().String(), listener: listener, open: open, conns: map[net.Conn]struct{}{},
 	}
 	s.done.Go(func() { s.accept(listener) })
 	return s, nil
@@ -116,10 +126,15 @@ func (s *Server) greet(conn net.Conn) {
 		delete(s.conns, conn)
 		s.mu.Unlock()
 	}()
-	if _, err := fmt.Fprintf(conn, "%s %s\n", s.Name, peer(conn.RemoteAddr())); err != nil {
+	spoken, client, err := s.open(conn)
+	if err != nil {
 		return
 	}
-	_, _ = io.Copy(conn, conn) // ends when either side does: nobody to tell
+	if _, err := fmt.Fprintf(spoken, "%s %s\n", s.Name, client); err != nil {
+		return
+	}
+	_, _ = io.Copy(spoken, spoken) // ends when either side does: nobody to tell
+	_ = spoken.Close()
 }
 
 func (s *Server) answer(conn net.PacketConn) {
