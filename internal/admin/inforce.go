@@ -243,6 +243,9 @@ func (w *yamlWriter) backend(depth int, b *config.Backend) {
 	if tcp && w.overQUIC != b && slices.ContainsFunc(b.Endpoints, func(e config.Endpoint) bool { return e.Path == "" }) {
 		w.key(depth, "keepalive", keepalive(b.Keepalive))
 	}
+	if b.ProxyProtocol != nil {
+		w.key(depth, "proxy_protocol", string(b.ProxyProtocol.Version))
+	}
 	if b.TLS != nil {
 		w.line(depth, "tls", backendTLS(b.TLS), b.TLSAt)
 	}

@@ -44,7 +44,7 @@ func transportSockets(m proto.Message) []*corev3.TransportSocket {
 	return nil
 }
 
-// makeStatic takes the source of its secrets out of a TLS socket.
+// makeStatic takes the source of its secrets out of a TLS socket, also of one inside of another.
 func makeStatic(socket *corev3.TransportSocket) {
 	if socket == nil {
 		return
@@ -53,6 +53,11 @@ func makeStatic(socket *corev3.TransportSocket) {
 	if err != nil {
 		panic(fmt.Sprintf("render: read our own transport socket: %v", err))
 	}
+	if outer, ok := context.(interface {
+		GetTransportSocket() *corev3.TransportSocket
+	}); ok {
+		makeStatic(outer.GetTransportSocket())
+	}
 	common := commonContext(context)
 	secrets := append([]*tlsv3.SdsSecretConfig{common.GetValidationContextSdsSecretConfig()}, common.GetTlsCertificateSdsSecretConfigs()...)
 	for _, s := range secrets {
@@ -60,11 +65,15 @@ func makeStatic(socket *corev3.TransportSocket) {
 			s.SdsConfig = nil
 		}
 	}
-	packed, err := anypb.New(context)
+	socket.ConfigType = &corev3.TransportSocket_TypedConfig{TypedConfig: pack(context)}
+}
+
+func pack(m proto.Message) *anypb.Any {
+	packed, err := anypb.New(m)
 	if err != nil {
-		panic(fmt.Sprintf("render: write our own transport socket: %v", err))
+		panic(fmt.Sprintf("render: write our own message: %v", err))
 	}
-	socket.ConfigType = &corev3.TransportSocket_TypedConfig{TypedConfig: packed}
+	return packed
 }
 
 // commonContext is where a TLS socket names its secrets, that of QUIC too; nil for a socket of another kind.

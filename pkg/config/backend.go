@@ -41,9 +41,16 @@ type Backend struct {
 	// the defaults it is left out for a backend that UDP uses, too.
 	// Default: none, the connection's bytes as they are.
 	// Envoy: envoy.config.cluster.v3.Cluster.transport_socket
-	TLS *BackendTLS `yaml:"tls" default:"none" only:"tcp" hard:"true"`
+	TLS *BackendTLS `yaml:"tls" default:"none" only:"tcp" hard:"true" because:"that would be DTLS, which Envoy does not speak"`
 	// TLSAt is the place of the key; the zero Place where TLS stands in the defaults.
 	TLSAt Place
+	// ProxyProtocol tells the endpoints whom each connection is from, before TLS; TCP only. They must expect it: it stands in
+	// front of the first byte. Checks have it, too: of v2 one that tells nobody, of v1 one with Envoy's own address. Of an inline
+	// backend it stands beside its `endpoints`. Of the defaults it is left out for a backend that UDP uses, too, and for the far
+	// ends of a tunnel.
+	// Default: none, and the endpoints see Envoy's address.
+	// Envoy: envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport
+	ProxyProtocol *ProxyProtocol `yaml:"proxy_protocol" default:"none" only:"tcp" hard:"true" because:"datagrams have no beginning that a header could stand at"`
 }
 
 // UsesDNS reports whether some endpoint is a host name, so that Envoy resolves them.

@@ -25,6 +25,8 @@ type user struct {
 	at       *value
 	listener string
 	protocol Protocol
+	// tunnel is set in place of listener where it is for the far ends of one.
+	tunnel string
 }
 
 // uses are the protocols on which b is used.
@@ -46,10 +48,20 @@ func (b *backend) userOn(p Protocol) user {
 	return user{}
 }
 
+// far is the tunnel whose far ends b is; empty for none.
+func (b *backend) far() string {
+	for _, u := range b.users {
+		if u.tunnel != "" {
+			return u.tunnel
+		}
+	}
+	return ""
+}
+
 // backend reads one of `backends:`. What it is used for is known by then, so that what has no effect can be said.
 func (l *loader) backend(b *backend) *Backend {
 	if m := b.value.memo(); m != nil {
-		l.unsure = l.unsure || m.uses != b.uses()
+		l.unsure = l.unsure || m.uses != b.uses() || m.far != (b.far() != "")
 		l.keep("backends", m)
 		return m.backend
 	}
@@ -61,11 +73,17 @@ func (l *loader) backend(b *backend) *Backend {
 		return b.Backend
 	}
 	l.fillBackend(b.Backend, stanza, b.value, b.uses(), func(k *key, at pair) {
-		u := b.userOn(UDP)
-		l.unfit(k, at, ", and listener %s (%s) uses this backend for UDP", quote(u.listener), u.at.position())
+		u, instead := b.userOn(UDP), ""
+		if k.hard {
+			instead = "; give UDP a backend of its own"
+		}
+		l.unfit(k, at, ", and listener %s (%s) uses this backend for UDP%s", quote(u.listener), u.at.position(), instead)
 	})
 	b.Name, b.At = b.key.text, l.place(stanza, b.key)
-	l.remember("backends", b.value, before, memo{backend: b.Backend, uses: b.uses()})
+	if far := b.far(); far != "" {
+		l.notToFar(b.Backend, b.value, far)
+	}
+	l.remember("backends", b.value, before, memo{backend: b.Backend, uses: b.uses(), far: b.far() != ""})
 	return b.Backend
 }
 
@@ -88,6 +106,7 @@ func (l *loader) fillBackend(b *Backend, stanza string, v *value, p protocols, d
 	l.checkEndpoints(b, stanza, list, p)
 	l.checkPriorities(b, list)
 	l.checkTLS(b, v, list)
+	l.checkProxyProtocol(b, v, list)
 	if at := v.pair("keepalive"); at != nil && !at.value.is("none") && b.onlyUnix() {
 		l.errorf(idNoEffect, at.key, "has no effect on unix sockets; leave it out")
 	}

@@ -69,7 +69,7 @@ func (r *reading) target(route *Route, t target, o origin, cluster string) {
 			r.unknownBackend(share.name)
 			continue
 		}
-		b.users = append(b.users, user{share.name, r.key.text, o.protocol})
+		b.users = append(b.users, user{at: share.name, listener: r.key.text, protocol: o.protocol})
 		wait.backends = append(wait.backends, b)
 		into.Parts = append(into.Parts, Part{Backend: b.Backend, Weight: share.weight, At: r.place(r.path, share.name)})
 	}

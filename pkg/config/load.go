@@ -137,11 +137,13 @@ func (l *loader) config() *Config {
 	}
 	l.checkVersions()
 	for _, e := range exits {
+		e.checkDatagrams()
 		c.Listeners = append(c.Listeners, l.bound(e)...)
 	}
 	slices.SortStableFunc(c.Listeners, func(a, b *Listener) int { return cmp.Compare(a.Name, b.Name) })
 	l.checkTargets()
 	l.checkPorts(c.Listeners)
+	l.checkAddressless(c.Listeners)
 	l.checkUnused()
 	return c
 }

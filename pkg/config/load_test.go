@@ -296,6 +296,9 @@ backends:
   hashed: {endpoints: 10.0.0.6:1, balance: maglev}
   quick: {endpoints: 10.0.0.7:1, timeouts: {connect: 1s}}
   silent: {endpoints: 10.0.0.8:1, keepalive: none}
+  told: {endpoints: 10.0.0.9:1, proxy_protocol: v2}
+  told2: {endpoints: 10.0.0.10:1, proxy_protocol: {version: v2}}
+  told1: {endpoints: 10.0.0.11:1, proxy_protocol: v1}
 `
 	tests := []struct {
 		to   string
@@ -314,6 +317,9 @@ backends:
 		{"{a: 1, hashed: 1}", Clusters},
 		{"{dns: 1, quick: 1}", Clusters},
 		{"{a: 1, silent: 1}", Clusters},
+		{"{told: 1, told2: 1}", Localities},
+		{"{told: 1, told1: 1}", Clusters},
+		{"{a: 1, told: 1}", Clusters},
 	}
 	for _, test := range tests {
 		c := mustLoad(t, "listeners: {x: {tcp: 1, to: "+test.to+"}}"+backends)

@@ -30,9 +30,10 @@ type memo struct {
 	listeners        []*Listener
 	groups, clusters []string
 
-	// backend is that of a stanza of `backends:`, for these protocols.
+	// backend is that of a stanza of `backends:`, for these protocols; far is whether it is the far ends of a tunnel, too.
 	backend *Backend
 	uses    protocols
+	far     bool
 }
 
 // divided reports whether the stanzas of a section are remembered one by one.
@@ -155,7 +156,7 @@ func (l *loader) relink(p pair, known *Listener) *Listener {
 // nil for what stands inline, and reports whether all of them are there.
 func (l *loader) use(p pair, known *Listener, route *Route) ([]*backend, bool) {
 	if route.Via != nil && route.Via.inline() {
-		return nil, l.same(route.Via.Proxy)
+		return nil, l.same(route.Via)
 	}
 	if route.Via != nil {
 		t := l.tunnels[route.Via.Name]
@@ -173,14 +174,16 @@ func (l *loader) use(p pair, known *Listener, route *Route) ([]*backend, bool) {
 		if b == nil {
 			return nil, false
 		}
-		b.users = append(b.users, user{p.key, known.Name, known.Protocol})
+		b.users = append(b.users, user{at: p.key, listener: known.Name, protocol: known.Protocol})
 		backends[i] = b
 	}
 	return backends, true
 }
 
-// same reports whether b stands in the stanza that it is used in, or is the one of its name as before. It notes the use.
-func (l *loader) same(b *Backend) bool {
+// same reports whether the far ends of t stand in the stanza that t is used in, or are the backend of their name as before.
+// It notes the use.
+func (l *loader) same(t *Tunnel) bool {
+	b := t.Proxy
 	if b.Name == "" {
 		return true
 	}
@@ -188,7 +191,7 @@ func (l *loader) same(b *Backend) bool {
 	if named == nil || named.Backend != b {
 		return false
 	}
-	named.users = append(named.users, user{protocol: TCP})
+	named.users = append(named.users, user{tunnel: t.Name, protocol: TCP})
 	return true
 }
 

@@ -143,6 +143,9 @@ func (r *report) unfit(k *key, at pair, format string, args ...any) {
 		why = "; leave it out"
 	}
 	if hard && k.hard {
+		if k.because != "" {
+			why = " (" + k.because + ")" + why
+		}
 		r.errorf(idNoEffect, at.key, "does not work for UDP%s", why)
 		return
 	}

@@ -17,12 +17,13 @@ import (
 //
 //	yaml      the key; "timeouts.connect" is a key inside of another. With "main" it is what a value that is no mapping
 //	          stands for; "inline" takes the keys of a struct as if they stood here, but for those that do already.
-//	without   on an inline struct: a key of it that is left out.
+//	without   on an inline struct: the keys of it, also of what is inline in it, that are left out, with commas between them.
 //	default   what an absent key means, as it would be written; default_udp the same where the protocol is UDP.
 //	range     the bounds of a number or a duration, step what a duration must be a multiple of.
 //	pattern   a regular expression for a text, hint what it asks for in words.
 //	only      the one protocol on which the key has an effect.
 //	hard      "true", with only: to be without the key would be wrong on the other protocol, rather than of no effect.
+//	because   why the other protocol cannot have it, for the message.
 //	none      the one protocol on which a duration may be turned off, or "any".
 //	instead   the key that cannot stand beside this one.
 //	with      the key that this one belongs to: where a default of the former is replaced, that of this one is taken away.
@@ -54,6 +55,7 @@ type key struct {
 	hint                  string
 	only, none            Protocol
 	hard                  bool
+	because               string
 	instead, with         string
 	required              bool
 }
@@ -76,7 +78,7 @@ func newShape(t reflect.Type) *shape {
 	return &shape{typ: t, index: map[string]*key{}}
 }
 
-// collect adds the keys of t, whose fields are reached by path, but for one.
+// collect adds the keys of t, whose fields are reached by path, but for some.
 func (s *shape) collect(t reflect.Type, path []int, without string) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -84,8 +86,8 @@ func (s *shape) collect(t reflect.Type, path []int, without string) {
 		at := append(slices.Clip(path), i)
 		switch {
 		case option == "inline":
-			s.collect(f.Type, at, f.Tag.Get("without"))
-		case name == "" || name == without:
+			s.collect(f.Type, at, without+","+f.Tag.Get("without"))
+		case name == "" || slices.Contains(strings.Split(without, ","), name):
 		case isTable(f.Type):
 			s.inner(name, t, f).collect(f.Type, at, "")
 		default:
@@ -139,6 +141,7 @@ func newKey(name string, owner reflect.Type, f reflect.StructField, path []int) 
 		only:        Protocol(f.Tag.Get("only")),
 		none:        Protocol(f.Tag.Get("none")),
 		hard:        f.Tag.Get("hard") == "true",
+		because:     f.Tag.Get("because"),
 		instead:     f.Tag.Get("instead"),
 		with:        f.Tag.Get("with"),
 		required:    f.Tag.Get("required") == "true",

@@ -82,21 +82,22 @@ type specified interface {
 
 // specNames are the names of maps where that of the Go type is not what a reader expects.
 var specNames = map[reflect.Type]string{
-	reflect.TypeFor[stanza]():       "listener",
-	reflect.TypeFor[protocolForm](): "protocol",
-	reflect.TypeFor[Term]():         "group",
-	reflect.TypeFor[endpointForm](): "endpoint",
-	reflect.TypeFor[AccessLog]():    "access_log",
-	reflect.TypeFor[Backend]():      "backend",
-	reflect.TypeFor[Check]():        "check",
-	reflect.TypeFor[Keepalive]():    "keepalive",
-	reflect.TypeFor[tunnelForm]():   "tunnel",
-	reflect.TypeFor[exitForm]():     "exit",
-	reflect.TypeFor[Retry]():        "retry",
-	reflect.TypeFor[Buffer]():       "buffer",
-	reflect.TypeFor[Ping]():         "ping",
-	reflect.TypeFor[ListenerTLS]():  "listener_tls",
-	reflect.TypeFor[BackendTLS]():   "backend_tls",
+	reflect.TypeFor[stanza]():        "listener",
+	reflect.TypeFor[protocolForm]():  "protocol",
+	reflect.TypeFor[Term]():          "group",
+	reflect.TypeFor[endpointForm]():  "endpoint",
+	reflect.TypeFor[AccessLog]():     "access_log",
+	reflect.TypeFor[Backend]():       "backend",
+	reflect.TypeFor[Check]():         "check",
+	reflect.TypeFor[Keepalive]():     "keepalive",
+	reflect.TypeFor[tunnelForm]():    "tunnel",
+	reflect.TypeFor[exitForm]():      "exit",
+	reflect.TypeFor[ProxyProtocol](): "proxy_protocol",
+	reflect.TypeFor[Retry]():         "retry",
+	reflect.TypeFor[Buffer]():        "buffer",
+	reflect.TypeFor[Ping]():          "ping",
+	reflect.TypeFor[ListenerTLS]():   "listener_tls",
+	reflect.TypeFor[BackendTLS]():    "backend_tls",
 }
 
 // specOf is the map whose keys a struct declares.

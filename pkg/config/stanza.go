@@ -96,7 +96,7 @@ type listenerKeys struct {
 	// Request is how it is asked for a connection, or through a tunnel.
 	Request `yaml:",inline"`
 	// Private takes the keys of the backend that stands inline in `to`.
-	Private backendDefaults `yaml:",inline"`
+	Private backendDefaults `yaml:",inline" without:"proxy_protocol"`
 }
 
 // protocolForm is the long form of `tcp:` and `udp:`.

@@ -17,7 +17,7 @@ type tunnelForm struct {
 	// Envoy: envoy.config.listener.v3.Listener, with the http_connection_manager
 	Exit exit `yaml:"exit"`
 	// Private takes the keys of the backend that stands inline in `proxy`.
-	Private backendDefaults `yaml:",inline"`
+	Private backendDefaults `yaml:",inline" without:"proxy_protocol"`
 }
 
 // proxies are written as a target, but for weights.
@@ -90,6 +90,7 @@ func (l *loader) proxy(t *tunnel, to target) *Backend {
 		b := &Backend{}
 		l.fillBackend(b, t.stanza, shapeOf(backendType).overlay(private, to.inline), onTCP, func(*key, pair) {})
 		b.At = l.place(t.stanza, to.value)
+		l.notToFar(b, to.inline, t.Name)
 		return b
 	case to.split || len(to.shares) != 1:
 		if to.value.kind == mapping {
@@ -103,7 +104,7 @@ func (l *loader) proxy(t *tunnel, to target) *Backend {
 		l.unknownBackend(name)
 		return nil
 	}
-	b.users = append(b.users, user{name, t.key.text, TCP})
+	b.users = append(b.users, user{at: name, tunnel: t.key.text, protocol: TCP})
 	if private != nil {
 		l.eachPrivate(private, func(p pair) {
 			l.errorf(idBackendKey, p.key, "is a key of the backend, and proxy names one; write it on %s", quote(name.text))

@@ -30,7 +30,7 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		CircuitBreakers:               breakers(p.tunnel),
 		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive, p.tunnel),
 		TypedExtensionProtocolOptions: httpOptions(p.tunnel),
-		TransportSocket:               upstreamTLS(p.owner(), b.TLS, p.tunnel),
+		TransportSocket:               proxyProtocol(b.ProxyProtocol, upstreamTLS(p.owner(), b.TLS, p.tunnel)),
 	}
 	if p.usesDNS() {
 		c.ClusterDiscoveryType = dnsCluster()

@@ -45,6 +45,9 @@ const (
 	tlsSocketName  = "envoy.transport_sockets.tls"
 	quicSocketName = "envoy.transport_sockets.quic"
 
+	proxyProtocolSocketName = "envoy.transport_sockets.upstream_proxy_protocol"
+	rawSocketName           = "envoy.transport_sockets.raw_buffer"
+
 	roundRobinName   = "envoy.load_balancing_policies.round_robin"
 	leastRequestName = "envoy.load_balancing_policies.least_request"
 	randomName       = "envoy.load_balancing_policies.random"

@@ -35,7 +35,7 @@ func downstreamTLS(l *config.Listener) *corev3.TransportSocket {
 			DownstreamTlsContext: downstreamTLSContext(listenerOwner(l), l.TLS, nil),
 		})
 	}
-	return tlsSocket(downstreamTLSContext(listenerOwner(l), l.TLS, offered(l.Exit)))
+	return transportSocket(tlsSocketName, downstreamTLSContext(listenerOwner(l), l.TLS, offered(l.Exit)))
 }
 
 // downstreamTLSContext ends TLS as t says, for these protocols unless t has its own. It names the secrets of its owner, so that a change of a certificate is no
@@ -75,7 +75,7 @@ func upstreamTLS(cluster string, t *config.BackendTLS, via *config.Tunnel) *core
 	if via != nil && via.HTTP == config.HTTP3 {
 		return quicSocket(&quicv3.QuicUpstreamTransport{UpstreamTlsContext: tls})
 	}
-	return tlsSocket(tls)
+	return transportSocket(tlsSocketName, tls)
 }
 
 // upstreamTLSContext speaks TLS as t says, for these protocols unless t has its own. It names the secrets of its owner, so that a change of a certificate is no change
@@ -108,20 +108,8 @@ func alpn(written, spoken []string) []string {
 	return spoken
 }
 
-func tlsSocket(m proto.Message) *corev3.TransportSocket {
-	return &corev3.TransportSocket{
-		Name:       tlsSocketName,
-		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(m)},
-	}
-}
-
 // quicSocket is TLS as QUIC has it: inside of the protocol, not below it.
-func quicSocket(m proto.Message) *corev3.TransportSocket {
-	return &corev3.TransportSocket{
-		Name:       quicSocketName,
-		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(m)},
-	}
-}
+func quicSocket(m proto.Message) *corev3.TransportSocket { return transportSocket(quicSocketName, m) }
 
 // tlsParameters are always written: by its own default Envoy offers servers no more than TLS 1.2.
 func tlsParameters(low, high config.TLSVersion) *tlsv3.TlsParameters {
