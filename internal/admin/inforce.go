@@ -138,20 +138,30 @@ func (w *yamlWriter) commonTunnel(of []*config.Listener) *config.Tunnel {
 // needsLongForm reports whether l says something that only the long form of its protocol can say.
 func needsLongForm(l *config.Listener) bool {
 	rest := restRoute(l)
-	return l.Binds[0].Mode != 0 || rest != nil && rest.To.Cluster == l.Name+"/"+string(l.Protocol)
+	return l.Binds[0].Mode != 0 || rest != nil && clusterOf(rest) == l.Name+"/"+string(l.Protocol)
+}
+
+// clusterOf is the cluster that r goes to in the first place. The name of one of its own tells where its `to` stands.
+func clusterOf(r *config.Route) string {
+	if r.Inside != nil {
+		return r.Inside.Cluster
+	}
+	return r.To.Cluster
 }
 
 // commonRoute is the route whose `to` stands on the stanza, nil if there is none. The name of a private cluster tells:
 // it is the stanza's for a `to` there, and has the protocol behind it for one in the long form. What goes through a tunnel
-// has none, and stands with its protocol.
+// has none, unless it has something inside, and stands with its protocol.
 func commonRoute(of []*config.Listener) *config.Route {
 	first := restRoute(of[0])
 	for _, l := range of {
 		switch rest := restRoute(l); {
-		case rest == nil, rest.Via != nil:
+		case rest == nil:
 			first = nil
-		case rest.To.Cluster == l.Name:
+		case clusterOf(rest) == l.Name && (rest.Via == nil || rest.Inside != nil):
 			return rest
+		case rest.Via != nil:
+			first = nil
 		case first != nil && rest.To.Cluster != first.To.Cluster:
 			first = nil
 		}
@@ -200,7 +210,7 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common shared) {
 		switch {
 		case r.SNI != "":
 			w.target(depth+1, strconv.Quote(r.SNI), r)
-		case common.route == nil || r.To.Cluster != common.route.To.Cluster:
+		case common.route == nil || clusterOf(r) != clusterOf(common.route):
 			w.target(depth, "to", r)
 		}
 	}
@@ -208,6 +218,9 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common shared) {
 
 func (w *yamlWriter) target(depth int, key string, r *config.Route) {
 	switch b := r.To.Parts[0].Backend; {
+	case r.Inside != nil:
+		w.line(depth, key, "", r.At)
+		w.inside(depth+1, r)
 	case r.Via != nil:
 		w.line(depth, key, strconv.Quote(r.Ask.String()), r.At)
 	case r.To.Split:

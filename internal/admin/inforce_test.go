@@ -49,11 +49,19 @@ listeners:
   again: {tcp: 19, to: web, retry: {attempts: 9, backoff: 1s, max_backoff: 3s}}
   own: {tcp: 14, to: "h:1", via: {proxy: "p:1", http: 1, method: post, path: /x}}
   ownudp: {tcp: 15, udp: 15, to: "h:1", via: {proxy: web, http: 2, buffer: 7}}
+  told1: {tcp: 27, to: {endpoints: "h:1", proxy_protocol: v1}, via: far}
+  told2: {tcp: {address: 21, to: {endpoints: "h:1", proxy_protocol: v1, tls: {verify: none}}}, udp: 21, to: "h:2", via: far}
+  told3: {tcp: 22, udp: {address: 22, to: "h:2"}, to: {endpoints: "h:1", tls: {verify: none, sni: x}}, via: {proxy: "p:1", http: 2}}
+  told4: {tcp: {address: 23, to: {endpoints: "[2001:db8::1]:11", proxy_protocol: v2}}, via: far}
+  told5: {tcp: 24, sni: {a.example.com: {endpoints: "%REQUESTED_SERVER_NAME%:1", proxy_protocol: v2}, "*": "h:1"}, via: far}
+  far2: {tcp: {address: 26, to: "h:1"}, udp: {address: 26, to: "h:2"}, via: far2}
+  told6: {tcp: 25, to: {endpoints: 10.0.0.1:1, proxy_protocol: v2, tls: {verify: none}}}
 tunnels:
   far: {proxy: web, http: 2, retry: none, buffer: none, ping: none}
   told: {proxy: web, http: 2, headers: {x-a: a, X-B: b}, retry: {attempts: 4, backoff: 1s, max_backoff: 5s}, buffer: none}
   quiet: {proxy: web, http: 1, exit: {tcp: 20, targets: any, ping: none}}
   open: {exit: {ping: 3s, tcp: 13, targets: any}}
+  far2: {proxy: "p:2", http: 2}
 backends:
   web: {endpoints: [10.0.0.1:1, host.example.com:2], balance: maglev, check: {tcp: 5s, fall: 9}, timeouts: {connect: 250ms}}
   blue: {endpoints: ["[2001:db8::1]:1"]}

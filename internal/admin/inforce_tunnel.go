@@ -37,6 +37,17 @@ func (w *yamlWriter) via(depth int, t *config.Tunnel) {
 	w.asked(depth+1, t)
 }
 
+// inside writes what r speaks with its target inside of a tunnel.
+func (w *yamlWriter) inside(depth int, r *config.Route) {
+	w.key(depth, "endpoints", strconv.Quote(r.Ask.String()))
+	if p := r.Inside.ProxyProtocol; p != nil {
+		w.key(depth, "proxy_protocol", string(p.Version))
+	}
+	if t := r.Inside.TLS; t != nil {
+		w.line(depth, "tls", backendTLS(t), r.Inside.TLSAt)
+	}
+}
+
 // asked writes how the far end of t is asked.
 func (w *yamlWriter) asked(depth int, t *config.Tunnel) {
 	w.key(depth, "method", string(t.Method))

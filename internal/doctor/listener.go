@@ -71,6 +71,12 @@ func (p *patient) nearTCP(l *config.Listener, w want) {
 		p.say(Connect, absent(address, err))
 		return
 	}
+	if w.inside && p.isEcho(w.ask) {
+		_ = conn.Close()
+		p.say(Exchange, skipped("the near end speaks PROXY or TLS with the target, inside of the tunnel, which a stand-in does not know").
+			but("without --echo the target itself is asked"))
+		return
+	}
 	hello := greeting(w.sni)
 	if l.TLS != nil {
 		// The certificate of the listener is for its clients to check.
@@ -135,7 +141,7 @@ func (p *patient) near(r result, w want) word {
 		what = "the near end closed the connection without a byte"
 	}
 	switch {
-	case p.seen[w.String()]:
+	case p.seen[w.String()] && !w.inside: // the target was not spoken to as the near end does
 		return failed("%s, and directly %s answers", what, w).
 			but("see the near end's log, and whether it has this configuration: /status of l4xds serve tells")
 	case r.err != nil:

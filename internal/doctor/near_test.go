@@ -168,6 +168,25 @@ func TestNearTLS(t *testing.T) {
 	}
 }
 
+// TestInside: what a near end speaks inside of the tunnel is for the target: a stand-in is not asked by it, and that a target
+// answers directly, without it, says nothing.
+func TestInside(t *testing.T) {
+	w := newWard(t)
+	target := w.closed()
+	far := w.behaving(masque.Manner{Plain: true})
+	const file = "listeners: {db: {tcp: %q, to: {endpoints: %q, proxy_protocol: v2}, via: hub}}\ntunnels: {hub: {proxy: %q, http: 2}}\n"
+	text, findings := w.check(fmt.Sprintf(file, w.echo(), target, far), Options{Echo: []string{target}})
+	wantLines(t, text, `ok +tcp `+target+`: 65536 bytes`, `listener db`, `skipped +the near end speaks PROXY or TLS with the target`)
+	if !Sound(findings) {
+		t.Error("something failed")
+	}
+	text, findings = w.check(fmt.Sprintf(file, w.closing(), target, far), Options{})
+	wantLines(t, text, `ok +tcp `+target+`: 65536 bytes`, `listener db`, `failed +the near end closed the connection without a byte: `)
+	if Sound(findings) {
+		t.Error("nothing failed")
+	}
+}
+
 // TestUnixSockets: both ends may be unix sockets.
 func TestUnixSockets(t *testing.T) {
 	w := newWard(t)

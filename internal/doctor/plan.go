@@ -40,11 +40,13 @@ type want struct {
 	// by is the tunnel whose near end asks, with these headers; another one, where its exit passes requests on.
 	by      *config.Tunnel
 	headers config.Headers
+	// inside is whether the near end speaks something of its own with the target, inside of the tunnel.
+	inside bool
 }
 
 // wantOf is what the near end asks for by this route of a listener.
 func wantOf(l *config.Listener, r *config.Route) want {
-	return want{l.Protocol, r.Ask, serverName(r), r.Via, r.Headers}
+	return want{l.Protocol, r.Ask, serverName(r), r.Via, r.Headers, r.Inside != nil}
 }
 
 // same reports whether a far end could not tell w from o.

@@ -48,6 +48,7 @@ var titles = map[string]section{
 	"access_log":     {title: "Access log", intro: "`access_log: stdout` is `access_log: {file: stdout}`."},
 	"tunnel":         {title: "Tunnel", intro: "An entry of `tunnels`: a hop that carries listeners inside HTTP, one stream for each connection or session. The keys of a backend on it are for the way to its `proxy`; where that is a backend's name they are an error that points to the backend. See [tunnels](tunnels.md) for what works over which version of HTTP."},
 	"exit":           {title: "Exit", intro: "The far end of a tunnel, a listener that speaks HTTP/1.1 and HTTP/2. It resolves the names that it is asked for, goes to `targets` alone, and answers everything else with 404. The statistics are those of the http_connection_manager, with the tunnel's name as prefix."},
+	"inside":         {title: "Inside a tunnel", intro: "What `to` holds in its long form where `via` stands beside it: `to: {endpoints: \"db.internal:5432\", proxy_protocol: v2}`. It is spoken with the target from end to end, and the far end sees none of it. Defaults of backends do not hold here: they are for the way to the far end. See [tunnels](tunnels.md#the-clients-address)."},
 	"proxy_protocol": {title: "PROXY protocol", intro: "`proxy_protocol: v2` is `proxy_protocol: {version: v2}`."},
 	"retry":          {title: "Retry", intro: "`retry: 5` is `retry: {attempts: 5}`; `retry: none` is one attempt."},
 	"buffer":         {title: "Buffer", intro: "`buffer: 64` is `buffer: {datagrams: 64}`; `buffer: none` holds nothing."},

@@ -3,11 +3,14 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	internalv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/bootstrap/internal_listener/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/protobuf/proto"
 
@@ -34,7 +37,7 @@ func Bootstrap(w io.Writer, c *config.Config, list []*translate.Resource) error 
 	}
 	p := &printer{}
 	p.line(0, "# Serves without l4xds: envoy -c FILE. Changes of the l4xds file do not reach it.")
-	p.block(tree(encode(&bootstrapv3.Bootstrap{Admin: admin()})), 0)
+	p.block(tree(encode(&bootstrapv3.Bootstrap{Admin: admin(), BootstrapExtensions: extensions(listeners)})), 0)
 	p.line(0, "static_resources:")
 	p.resources(c, "listeners", withStaticSecrets(listeners))
 	p.resources(c, "clusters", static(list))
@@ -55,6 +58,16 @@ func (p *printer) resources(c *config.Config, key string, list []*translate.Reso
 	for _, r := range list {
 		p.resource(c, r, tree(encode(shown(r))), 2)
 	}
+}
+
+// extensions are what Envoy needs for listeners that only it itself connects to; none where there are no such.
+func extensions(listeners []*translate.Resource) []*corev3.TypedExtensionConfig {
+	if !slices.ContainsFunc(listeners, func(r *translate.Resource) bool {
+		return r.Msg.(*listenerv3.Listener).GetInternalListener() != nil
+	}) {
+		return nil
+	}
+	return []*corev3.TypedExtensionConfig{{Name: "envoy.bootstrap.internal_listener", TypedConfig: pack(&internalv3.InternalListener{})}}
 }
 
 func admin() *bootstrapv3.Admin {

@@ -52,7 +52,7 @@ func (r *reading) origin(p Protocol) origin {
 func (r *reading) target(route *Route, t target, o origin, cluster string) {
 	route.Request = o.request
 	if o.tunnel != nil {
-		r.through(route, o.tunnel, t, o.listener)
+		r.through(route, t, o, cluster)
 		return
 	}
 	into := &route.To

@@ -117,6 +117,8 @@ type Route struct {
 	// Request is how it is asked for: that of the tunnel, with what stands beside `via` laid over it. Without Via it holds how
 	// TCP tries again, and nothing for UDP.
 	Request
+	// Inside is what is spoken with the target inside of Via; nil for the client's bytes as they are.
+	Inside *Inside
 }
 
 // ListenerTimeouts end connections and sessions on which nothing happens.

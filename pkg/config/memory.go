@@ -161,7 +161,7 @@ func (l *loader) use(p pair, known *Listener, route *Route) ([]*backend, bool) {
 	if route.Via != nil {
 		t := l.tunnels[route.Via.Name]
 		if t != nil {
-			t.use(known.Protocol, route.Ask, p.key)
+			t.use(known.Protocol, route, p.key)
 		}
 		return nil, t != nil
 	}

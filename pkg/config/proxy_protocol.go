@@ -108,6 +108,9 @@ func (l *loader) checkAddressless(listeners []*Listener) {
 // told is who is told by l whom a connection is from, in words; empty for nobody.
 func (l *Listener) told() string {
 	for _, r := range l.Routes {
+		if r.Inside != nil && r.Inside.ProxyProtocol != nil {
+			return quote(r.Ask.String())
+		}
 		for _, p := range r.To.Parts {
 			if r.Via == nil && p.Backend.ProxyProtocol != nil {
 				if p.Backend.Name != "" {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestProxyProtocolDefaults: a default is left out where it cannot be: for UDP and for far ends.
+// TestProxyProtocolDefaults: a default is left out where it cannot be: for UDP, for far ends, and inside of a tunnel.
 func TestProxyProtocolDefaults(t *testing.T) {
 	t.Parallel()
 	c := mustLoad(t, `
@@ -17,7 +17,7 @@ listeners:
   own: {tcp: 3, to: {endpoints: 10.0.0.1:1, proxy_protocol: v1}}
   udp: {udp: 4, to: 10.0.0.1:1}
   named: {tcp: 5, to: "h:1", via: named}
-  inside: {tcp: 6, to: "h:1", via: inline}
+  inside: {tcp: 6, to: {endpoints: "h:1", tls: {verify: none}}, via: inline}
 backends: {web: {endpoints: 10.0.0.2:1}, far: {endpoints: 10.0.0.3:1}}
 tunnels: {named: {proxy: far, http: 2}, inline: {proxy: 10.0.0.4:1, http: 2}}
 `)
@@ -31,6 +31,46 @@ tunnels: {named: {proxy: far, http: 2}, inline: {proxy: 10.0.0.4:1, http: 2}}
 		if got != want {
 			t.Errorf("%s: proxy_protocol is %q, want %q", name, got, want)
 		}
+		if route.Inside != nil && route.Inside.ProxyProtocol != nil {
+			t.Errorf("%s: the default is inside", name)
+		}
+	}
+}
+
+// TestInside: the long form of what a tunnel is asked for is the short one, unless there is more than endpoints in it.
+func TestInside(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, `
+listeners:
+  a: {tcp: 1, udp: 1, to: {endpoints: "h:1"}, via: hub}
+  b: {tcp: {address: 2, to: {endpoints: ["h:1"], proxy_protocol: v1}}, udp: 2, to: "h:2", via: hub}
+  c: {tcp: 3, sni: {x.example: {endpoints: "h.example:1", tls: system}, "*": "h:2"}, via: hub}
+  d: {tcp: 4, to: {endpoints: "h:1", tls: {verify: none, sni: other}}, via: hub}
+  e: {tcp: 5, to: {endpoints: 10.0.0.1:1, tls: {names: x.example}}, via: hub}
+tunnels: {hub: {proxy: 10.0.0.4:1, http: 2, propagate: headers}}
+`)
+	var got []string
+	for _, l := range c.Listeners {
+		for _, r := range l.Routes {
+			text := l.Name + " " + string(l.Protocol) + " " + r.Ask.String()
+			if in := r.Inside; in != nil {
+				text += " in " + in.Cluster
+				if in.ProxyProtocol != nil {
+					text += " " + string(in.ProxyProtocol.Version)
+				}
+				if in.TLS != nil {
+					text += " sni " + in.TLS.SNI
+				}
+			}
+			got = append(got, text)
+		}
+	}
+	want := []string{
+		"a tcp h:1", "a udp h:1", "b tcp h:1 in b/tcp v1", "b udp h:2", "c tcp h:2", "c tcp h.example:1 in c/x.example sni h.example",
+		"d tcp h:1 in d sni other", "e tcp 10.0.0.1:1 in e sni ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("goes to\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
@@ -39,7 +79,7 @@ func TestTakeOverTold(t *testing.T) {
 	t.Parallel()
 	const text = `listeners:
   a: {tcp: unix:/run/a.sock, to: plain}
-  b: {tcp: 2, to: "h:1", via: hub}
+  b: {tcp: 2, to: {endpoints: "h:1", proxy_protocol: v2}, via: hub}
   c: {tcp: 3, to: told}
 tunnels:
   hub: {proxy: 10.0.0.4:1, http: 2}
@@ -51,6 +91,7 @@ backends:
 	for name, test := range map[string]struct{ old, new, want string }{
 		"the backend of a unix socket": {"10.0.0.2:1}", "10.0.0.2:1, proxy_protocol: v1}", string(idUnix)},
 		"far ends of a new tunnel":     {"tcp: 3, to: told", "tcp: 3, to: told}\n  d: {tcp: 4, to: \"h:1\", via: {proxy: told, http: 2}", string(idTunnel)},
+		"a backend of the same name":   {"backends:\n", "backends:\n  b: {endpoints: 10.0.0.9:1}\n", string(idClusterTwice)},
 		"another backend":              {"10.0.0.2:1", "10.0.0.5:1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,7 +103,7 @@ backends:
 			case test.want != "" && !slices.ContainsFunc(said, func(d Diagnostic) bool { return d.ID == test.want }):
 				t.Errorf("says %v, not %s", said, test.want)
 			case test.want == "" && now.listener(t, "b", TCP) != before.listener(t, "b", TCP):
-				t.Error("what goes through a tunnel is read again")
+				t.Error("what is spoken inside of a tunnel is read again")
 			}
 		})
 	}

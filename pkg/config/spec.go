@@ -92,6 +92,7 @@ var specNames = map[reflect.Type]string{
 	reflect.TypeFor[Keepalive]():     "keepalive",
 	reflect.TypeFor[tunnelForm]():    "tunnel",
 	reflect.TypeFor[exitForm]():      "exit",
+	reflect.TypeFor[insideForm]():    "inside",
 	reflect.TypeFor[ProxyProtocol](): "proxy_protocol",
 	reflect.TypeFor[Retry]():         "retry",
 	reflect.TypeFor[Buffer]():        "buffer",
@@ -304,7 +305,7 @@ func (*target) spec() *Spec {
 	shares := namesOf(&Spec{Kind: NumberKind, Min: 0, Max: 1000000, Say: "a weight, 0..1000000"})
 	shares.Say, shares.NotEmpty = "names of backends with weights, 0..1000000", true
 	return &Spec{AnyOf: []*Spec{
-		addressSpec(), list, nameSpec("the name of a backend"), shares, specOf(backendType), askSpec(),
+		addressSpec(), list, nameSpec("the name of a backend"), shares, specOf(backendType), askSpec(), specOf(insideType),
 	}}
 }
 
@@ -319,6 +320,12 @@ func askSpec() *Spec {
 		Pattern: `^(` + literal + `(` + operator + literal + `)+:(` + portPattern + `|` + operator + `)|(` +
 			v4Pattern + `|\[` + v6Pattern + `\]|` + aHost + `):` + operator + `)$`,
 	}
+}
+
+func (*asked) spec() *Spec {
+	operators := askSpec()
+	operators.Say = "`host:port` with Envoy's operators in the host, or one in place of the port"
+	return &Spec{AnyOf: []*Spec{addressSpec(), operators, {Kind: ListKind, Items: &Spec{AnyOf: []*Spec{addressSpec(), operators}}, Say: "a list of one of these"}}}
 }
 
 func (*proxies) spec() *Spec {

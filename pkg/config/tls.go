@@ -114,6 +114,9 @@ func (c *Config) Expiry() time.Time {
 					add(t.Cert)
 				}
 			}
+			if r.Inside != nil && r.Inside.TLS != nil {
+				add(r.Inside.TLS.Cert)
+			}
 		}
 	}
 	for _, t := range c.Tunnels {

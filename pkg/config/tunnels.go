@@ -54,6 +54,8 @@ type tunnel struct {
 	// asks are what they ask for, literally; vague is one of them that depends on the connection.
 	asks  map[Ask]bool
 	vague *value
+	// bare is whether something goes through it without anything of its own inside.
+	bare bool
 	// passed is whether the exit of another tunnel goes through it.
 	passed bool
 }
@@ -189,21 +191,25 @@ func (l *loader) namedTunnel(v *value) *tunnel {
 }
 
 // through makes what a route asks the far end of a tunnel for.
-func (r *reading) through(route *Route, t *tunnel, to target, l *Listener) {
-	route.Via = t.Tunnel
-	route.To = t.target()
-	if to.value.kind != scalar || !strings.Contains(to.value.text, ":") || strings.HasPrefix(to.value.text, "unix:") {
-		r.errorf(idTunnel, to.value, "through a tunnel goes one HOST:PORT, which its far end is asked for; %s is none", to.value.what())
+func (r *reading) through(route *Route, to target, o origin, cluster string) {
+	route.Via, route.To = o.tunnel.Tunnel, o.tunnel.target()
+	v := to.value
+	if v.kind == mapping && to.inline != nil {
+		v = r.inside(route, v, o, cluster)
+	}
+	if v.kind != scalar || !strings.Contains(v.text, ":") || strings.HasPrefix(v.text, "unix:") {
+		r.errorf(idTunnel, v, "through a tunnel goes one HOST:PORT, which its far end is asked for; %s is none", v.what())
 		return
 	}
-	ask, err := ParseAsk(to.value.text)
+	ask, err := ParseAsk(v.text)
 	if err != nil {
-		r.wrong(to.value, err)
+		r.wrong(v, err)
 		return
 	}
-	r.checkAsk(ask, l, to.value)
+	r.checkAsk(ask, o.listener, v)
 	route.Ask = ask
-	t.use(l.Protocol, ask, to.value)
+	r.checkInside(route, to.value)
+	o.tunnel.use(o.protocol, route, v)
 }
 
 // target is how a route goes to the far ends of t.
@@ -211,11 +217,12 @@ func (t *Tunnel) target() Target {
 	return Target{Cluster: t.Name, Parts: []Part{{Backend: t.Proxy, Weight: 1, At: t.At}}}
 }
 
-// use notes that a listener asks t for something.
-func (t *tunnel) use(protocol Protocol, ask Ask, at *value) {
+// use notes that a route of a listener asks t for something.
+func (t *tunnel) use(protocol Protocol, route *Route, at *value) {
 	t.users[protocol], t.carries[protocol] = true, true
-	if ask.Literal() {
-		t.asks[ask] = true
+	t.bare = t.bare || route.Inside == nil
+	if route.Ask.Literal() {
+		t.asks[route.Ask] = true
 	} else {
 		t.vague = at
 	}
@@ -237,6 +244,8 @@ func (l *loader) checkFar(t *tunnel) {
 		switch name := p.key.text; {
 		case len(t.users) == 0 && t.passed && slices.Contains(asking, name):
 			l.errorf(idNoEffect, p.key, "has no effect: what goes through this tunnel was asked for by the near end of another one")
+		case len(t.users) > 0 && !t.bare && name == "propagate":
+			l.errorf(idNoEffect, p.key, "has no effect: all that goes through this tunnel has proxy_protocol or tls inside, and is logged in front of it")
 		case len(t.users) > 0 && !t.users[UDP] && (name == "buffer" || name == "proxy_host"):
 			l.errorf(idNoEffect, p.key, "has no effect: it is for UDP, and no UDP listener goes through this tunnel")
 		}

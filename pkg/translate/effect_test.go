@@ -25,6 +25,7 @@ var withoutEffect = map[string]string{
 	"Tunnel.At":            "as above",
 	"Listener.TLSAt":       "as above",
 	"Backend.TLSAt":        "as above",
+	"Inside.TLSAt":         "as above",
 	"Certificate.NotAfter": "it is for the metrics",
 	"ListenerTLS.Key":      "it is moved to the certificate",
 	"BackendTLS.Key":       "as above",

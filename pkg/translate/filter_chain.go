@@ -43,7 +43,7 @@ func filterChain(s *stanzaPlan, r routePlan) *listenerv3.FilterChain {
 	return &listenerv3.FilterChain{
 		Name:                          r.name,
 		FilterChainMatch:              filterChainMatch(r.route.SNI),
-		Filters:                       []*listenerv3.Filter{tcpProxy(s.stanza, r)},
+		Filters:                       append(passOn(r.route), tcpProxy(s.stanza, r)),
 		TransportSocket:               downstreamTLS(s.stanza),
 		TransportSocketConnectTimeout: handshakeTimeout(s.stanza),
 	}

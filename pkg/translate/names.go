@@ -26,6 +26,7 @@ const (
 const (
 	tlsInspectorName = "envoy.filters.listener.tls_inspector"
 	tcpProxyName     = "envoy.filters.network.tcp_proxy"
+	setStateName     = "envoy.filters.network.set_filter_state"
 	udpProxyName     = "envoy.filters.udp_listener.udp_proxy"
 	capsuleName      = "envoy.filters.udp.session.http_capsule"
 
@@ -46,6 +47,7 @@ const (
 	quicSocketName = "envoy.transport_sockets.quic"
 
 	proxyProtocolSocketName = "envoy.transport_sockets.upstream_proxy_protocol"
+	internalSocketName      = "envoy.transport_sockets.internal_upstream"
 	rawSocketName           = "envoy.transport_sockets.raw_buffer"
 
 	roundRobinName   = "envoy.load_balancing_policies.round_robin"
@@ -64,6 +66,10 @@ const (
 func listenerName(p config.Protocol, b config.Bind) string {
 	return string(p) + "/" + b.String()
 }
+
+// insideListenerName is the name of the internal listener behind a cluster that speaks inside of a tunnel. It stands before
+// those of the other listeners, so that Envoy has it before a listener that needs it.
+func insideListenerName(cluster string) string { return "inside/" + cluster }
 
 // chainName is the name of the filter chain of a route, "edge/a.example.com" or, for everything else, "edge". It is what
 // an access log shows as %FILTER_CHAIN_NAME%.

@@ -39,6 +39,8 @@ type routePlan struct {
 	route *config.Route
 	// clusters are where its connections go, at least one.
 	clusters []weightedCluster
+	// farEnds is the cluster of the tunnel that the second step takes, where something is spoken inside; else empty.
+	farEnds string
 }
 
 // weightedCluster is a cluster and its share of the connections of a route, relative to the sum.
@@ -58,6 +60,8 @@ type clusterPlan struct {
 	tunnel *config.Tunnel
 	exit   *config.Place
 	dns    *config.DNS
+	// inside is set for what is spoken inside of a tunnel: the route that has it. There are no parts either.
+	inside *config.Route
 
 	resources []*Resource
 }
@@ -93,16 +97,28 @@ func newStanzaPlan(l *config.Listener, names tunnelNames) *stanzaPlan {
 	}
 	for _, r := range l.Routes {
 		s.clusters = append(s.clusters, clustersOf(r, names)...)
-		s.routes = append(s.routes, routePlan{name: chainName(l, r), route: r, clusters: weights(r, names)})
+		s.routes = append(s.routes, newRoutePlan(l, r, names))
 	}
 	return s
+}
+
+func newRoutePlan(l *config.Listener, r *config.Route, names tunnelNames) routePlan {
+	p := routePlan{name: chainName(l, r), route: r, clusters: weights(r, names)}
+	if r.Inside != nil {
+		p.farEnds = names.of(r.Via)
+	}
+	return p
 }
 
 // clustersOf is the clusters that a route needs.
 func clustersOf(r *config.Route, names tunnelNames) []*clusterPlan {
 	t := &r.To
 	if r.Via != nil {
-		return []*clusterPlan{farEnds(r.Via, names.of(r.Via))}
+		clusters := []*clusterPlan{farEnds(r.Via, names.of(r.Via))}
+		if r.Inside != nil {
+			clusters = append(clusters, &clusterPlan{name: r.Inside.Cluster, inside: r})
+		}
+		return clusters
 	}
 	switch t.Form() {
 	case config.Localities, config.DNSLocalities:
@@ -150,6 +166,9 @@ func single(name string, b *config.Backend) *clusterPlan {
 // weights is how a route shares its connections out. Where the shares are those of localities, Envoy sees one cluster.
 func weights(r *config.Route, names tunnelNames) []weightedCluster {
 	t := &r.To
+	if r.Inside != nil {
+		return []weightedCluster{{name: r.Inside.Cluster, weight: 1}}
+	}
 	if r.Via != nil {
 		return []weightedCluster{{name: names.of(r.Via), weight: 1}}
 	}
@@ -182,7 +201,8 @@ func (p plan) addClusters(clusters []*clusterPlan) error {
 
 // equal reports whether the same cluster is made from c and o.
 func (c *clusterPlan) equal(o *clusterPlan) bool {
-	return c.split == o.split && reflect.DeepEqual(c.tunnel, o.tunnel) && reflect.DeepEqual(c.exit, o.exit) && reflect.DeepEqual(c.dns, o.dns) && slices.EqualFunc(c.parts, o.parts, func(a, b config.Part) bool {
+	return c.split == o.split && reflect.DeepEqual(c.tunnel, o.tunnel) && reflect.DeepEqual(c.exit, o.exit) && reflect.DeepEqual(c.dns, o.dns) &&
+		reflect.DeepEqual(c.inside, o.inside) && slices.EqualFunc(c.parts, o.parts, func(a, b config.Part) bool {
 		return a == b || reflect.DeepEqual(a, b)
 	})
 }
@@ -198,14 +218,20 @@ func (s *stanzaPlan) equal(o *stanzaPlan) bool {
 func (r routePlan) equal(o routePlan) bool {
 	a, b := *r.route, *o.route
 	a.To, b.To = config.Target{}, config.Target{}
-	return r.name == o.name && slices.Equal(r.clusters, o.clusters) && reflect.DeepEqual(a, b)
+	return r.name == o.name && r.farEnds == o.farEnds && slices.Equal(r.clusters, o.clusters) && reflect.DeepEqual(a, b)
 }
 
-// refs are the clusters that s names, each once, sorted.
+// refs are the clusters that the listeners of s name, each once, sorted. The far end of what has something inside is named by
+// its internal listener.
 func (s *stanzaPlan) refs() []Ref {
 	var names []string
-	for _, c := range s.clusters {
-		names = append(names, c.name)
+	for _, r := range s.routes {
+		for _, c := range r.clusters {
+			names = append(names, c.name)
+		}
+	}
+	if len(s.routes) == 0 {
+		names = append(names, s.stanza.Exit.Cluster)
 	}
 	slices.Sort(names)
 	var refs []Ref

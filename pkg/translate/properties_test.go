@@ -182,9 +182,10 @@ func randomFile(r *rand.Rand) string {
 		fmt.Fprintf(&b, "  b%d:\n    endpoints: [10.0.%d.1:1, %s]\n%s%s%s", i, i,
 			pick(fmt.Sprintf("10.0.%d.2:1", i), fmt.Sprintf("host%d.example.com:1", i), fmt.Sprintf("{address: 10.0.%d.3:1, weight: 7}", i)),
 			pick("", "    balance: maglev\n", "    balance: ring_hash\n", "    balance: random\n"),
-			pick("", "", "    check: {tcp: 5s}\n"), pick("", "", "", "    timeouts: {connect: 1s}\n", "    tls: {sni: x.example}\n", "    tls: {verify: none, alpn: a}\n"))
+			pick("", "", "    check: {tcp: 5s}\n"), pick("", "", "", "", "", "    timeouts: {connect: 1s}\n", "    tls: {sni: x.example}\n", "    tls: {verify: none, alpn: a}\n", "    proxy_protocol: v2\n"))
 	}
-	b.WriteString("listeners:\n")
+	b.WriteString("tunnels: {hub: {proxy: h:1, http: 2, headers: {a: \"%START_TIME%\", b: c}}}\nlisteners:\n")
+	fmt.Fprintf(&b, "  carried: {tcp: 9, to: %s, via: hub%s}\n", randomCarried(r), pick("", ", nodes: east"))
 	port := 0
 	for i := range 2 + r.IntN(5) {
 		port += 10
@@ -203,6 +204,15 @@ func randomFile(r *rand.Rand) string {
 		fmt.Fprintf(&b, "    to: %s\n", randomTarget(r))
 	}
 	return b.String()
+}
+
+// randomCarried is what a tunnel is asked for, with something of its own inside or without.
+func randomCarried(r *rand.Rand) string {
+	choices := []string{
+		"h:1", "{endpoints: h:1, proxy_protocol: v1}", "{endpoints: h:1, tls: system}",
+		"{endpoints: \"%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%:%DOWNSTREAM_LOCAL_PORT%\", proxy_protocol: v2, tls: {verify: none, cert: {on_envoy: /a.crt}}}",
+	}
+	return choices[r.IntN(len(choices))]
 }
 
 func randomTarget(r *rand.Rand) string {

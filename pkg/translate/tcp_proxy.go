@@ -13,8 +13,8 @@ func tcpProxy(l *config.Listener, r routePlan) *listenerv3.Filter {
 	p := &tcpproxyv3.TcpProxy{
 		StatPrefix:         l.Name,
 		IdleTimeout:        duration(l.Timeouts.Idle),
-		MaxConnectAttempts: attempts(r.route.Retry),
-		BackoffOptions:     backoff(r.route.Retry),
+		MaxConnectAttempts: attempts(firstRetry(r.route)),
+		BackoffOptions:     backoff(firstRetry(r.route)),
 		HashPolicy:         []*typev3.HashPolicy{clientHash()},
 		AccessLog:          connectionLog(l),
 		TunnelingConfig:    tcpTunneling(r.route),

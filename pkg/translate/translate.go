@@ -74,8 +74,11 @@ func (s *stanzaPlan) build(before *stanzaPlan) error {
 		s.resources = append(s.resources, r)
 	}
 	made, err := buildSecrets(secrets)
+	if err != nil {
+		return err
+	}
 	s.resources = append(s.resources, made...)
-	return err
+	return s.buildInsides()
 }
 
 // build makes the cluster of c, its secrets and its endpoint assignment, or takes them over from before.
@@ -86,6 +89,9 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 	if before != nil && c.equal(before) {
 		c.resources = before.resources
 		return nil
+	}
+	if c.inside != nil {
+		return c.buildInside()
 	}
 	if c.exit != nil {
 		r := &Resource{Type: clusterType, Name: c.name, Origins: []config.Place{*c.exit}}

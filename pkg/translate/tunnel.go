@@ -14,9 +14,10 @@ import (
 	"github.com/l4xds/l4xds/pkg/config"
 )
 
-// tcpTunneling asks the far end of a tunnel for a connection; nil for a route without a tunnel.
+// tcpTunneling asks the far end of a tunnel for a connection; nil for a route without a tunnel, and for the first step of one
+// with something inside.
 func tcpTunneling(r *config.Route) *tcpproxyv3.TcpProxy_TunnelingConfig {
-	if r.Via == nil {
+	if r.Via == nil || r.Inside != nil {
 		return nil
 	}
 	return &tcpproxyv3.TcpProxy_TunnelingConfig{
@@ -107,6 +108,9 @@ func attempts(r *config.Retry) *wrapperspb.UInt32Value {
 	}
 	return number(r.Attempts)
 }
+
+// maxBackoff is how many times the first wait Envoy waits at most, unless it is told.
+const maxBackoff = 10
 
 // backoff is nil where nothing is waited for. Envoy waits a random part of it.
 func backoff(r *config.Retry) *corev3.BackoffStrategy {

@@ -118,3 +118,32 @@ func (f *fleet) wantUnmoved(r report) {
 		f.t.Errorf("%d of %d connections broke, %d of %d sessions moved, want none", r.broken, openConns, r.moved, openSessions)
 	}
 }
+
+// TestInsideComesAndGoes: 300 connections a second through a tunnel, through edits that each add what is spoken inside of it,
+// and take it away again.
+func TestInsideComesAndGoes(t *testing.T) {
+	for _, variant := range []string{"delta", "sotw"} {
+		t.Run(variant, func(t *testing.T) {
+			f := newFleet(t, variant)
+			f.backends("bare")
+			f.proxied("told", 2)
+			const file = `
+listeners: {app: {tcp: $app, to: %s, via: hub, nodes: {id: near}}}
+tunnels: {hub: {proxy: $hub, http: 2, exit: {targets: [$bare, $told], nodes: {id: far}}}}
+`
+			without, with := fmt.Sprintf(file, "$bare"), fmt.Sprintf(file, "{endpoints: $told, proxy_protocol: v2}")
+			f.startTunnel(without)
+			load := f.shortConnections("app", 300)
+			load.wantMore(300)
+			for range 15 {
+				f.edit(with)
+				f.wantTCP("app", "told")
+				load.wantMore(20)
+				f.edit(without)
+				f.wantTCP("app", "bare")
+				load.wantMore(20)
+			}
+			load.wantNoFailure()
+		})
+	}
+}

@@ -141,6 +141,20 @@ func (e *Envoy) Stat(ctx context.Context, name string) (int, error) {
 	return strconv.Atoi(value)
 }
 
+// HostStat is the value of one counter or gauge of an endpoint.
+func (e *Envoy) HostStat(ctx context.Context, cluster, endpoint, name string) (int, error) {
+	text, err := e.get(ctx, "/clusters")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, found := strings.Cut(text, cluster+"::"+endpoint+"::"+name+"::")
+	if !found {
+		return 0, fmt.Errorf("envoy %s has no %s of %s in %s", e.name, name, endpoint, cluster)
+	}
+	value, _, _ := strings.Cut(rest, "\n")
+	return strconv.Atoi(value)
+}
+
 func (e *Envoy) get(ctx context.Context, path string) (string, error) {
 	return get(ctx, "http://"+e.Admin+path)
 }
