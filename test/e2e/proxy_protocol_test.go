@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -62,18 +63,22 @@ func TestProxyProtocol(t *testing.T) {
 		f.proxied("two", 2)
 		f.proxiedTLS(ca, "inner1", 1, "inside.example.com")
 		f.proxiedTLS(ca, "inner2", 2, "inside.example.com")
-		f.start(`
+		port := f.ports(1)
+		f.words["dual4"], f.words["dual6"] = fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("[::1]:%d", port)
+		f.start(strings.ReplaceAll(`
 listeners:
-  v1: {tcp: [$v1, $six1], to: {endpoints: $one, proxy_protocol: v1}}
+  v1: {tcp: [$v1, $six1, "[::]:PORT"], to: {endpoints: $one, proxy_protocol: v1}}
   v2: {tcp: [$v2, $six2], to: named}
   tls1: {tcp: $tls1, to: {endpoints: $inner1, proxy_protocol: v1, tls: {ca: ../ca.crt, sni: inside.example.com}}}
   tls2: {tcp: $tls2, to: {endpoints: $inner2, proxy_protocol: v2, tls: {ca: ../ca.crt, sni: inside.example.com}}}
 backends: {named: {endpoints: [$two], proxy_protocol: {version: v2}}}
-`)
+`, "PORT", strconv.Itoa(port)))
 		f.wantTold("v1", "one")
 		f.wantTold("v2", "two")
 		f.wantTold("six1", "one")
 		f.wantTold("six2", "two")
+		f.wantTold("dual4", "one")
+		f.wantTold("dual6", "one")
 		f.wantTold("tls1", "inner1")
 		f.wantTold("tls2", "inner2")
 	})
