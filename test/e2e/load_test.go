@@ -119,7 +119,7 @@ func (f *fleet) wantUnmoved(r report) {
 	}
 }
 
-// TestInsideComesAndGoes: 300 connections a second through a tunnel, through edits that each add what is spoken inside of it,
+// TestInsideComesAndGoes: 1000 connections a second through a tunnel, through edits that each add what is spoken inside of it,
 // and take it away again.
 func TestInsideComesAndGoes(t *testing.T) {
 	for _, variant := range []string{"delta", "sotw"} {
@@ -133,9 +133,9 @@ tunnels: {hub: {proxy: $hub, http: 2, exit: {targets: [$bare, $told], nodes: {id
 `
 			without, with := fmt.Sprintf(file, "$bare"), fmt.Sprintf(file, "{endpoints: $told, proxy_protocol: v2}")
 			f.startTunnel(without)
-			load := f.shortConnections("app", 300)
-			load.wantMore(300)
-			for range 15 {
+			load := f.shortConnections("app", 1000)
+			load.wantMore(500)
+			for range 30 {
 				f.edit(with)
 				f.wantTCP("app", "told")
 				load.wantMore(20)
