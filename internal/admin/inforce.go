@@ -98,7 +98,7 @@ func (w *yamlWriter) key(depth int, key, value string) { w.line(depth, key, valu
 // stanza writes one stanza: flat where it can be, else each protocol in its long form.
 func (w *yamlWriter) stanza(of []*config.Listener) {
 	w.line(1, of[0].Name, "", of[0].At)
-	common := shared{commonRoute(of), w.commonTunnel(of)}
+	common := shared{commonRoute(of), w.commonTunnel(of), commonList(of)}
 	for _, l := range of {
 		if len(of) == 1 && !needsLongForm(l) {
 			w.key(2, string(l.Protocol), binds(l))
@@ -115,21 +115,26 @@ func (w *yamlWriter) stanza(of []*config.Listener) {
 	if common.tunnel != nil {
 		w.via(2, common.tunnel)
 	}
+	if common.list != nil {
+		w.list(2, common.list)
+	}
 	if common.route != nil {
 		w.target(2, "to", common.route)
 	}
 }
 
-// shared is what stands on a stanza, rather than in the long form of a protocol: `to` and `via`, nil where they do not.
+// shared is what stands on a stanza, rather than in the long form of a protocol: `to`, `via` and `routes`, nil where they
+// do not.
 type shared struct {
 	route  *config.Route
 	tunnel *config.Tunnel
+	list   *config.Listener
 }
 
 // commonTunnel is the tunnel that stands on the stanza itself, for all of its protocols; nil if there is none.
 func (w *yamlWriter) commonTunnel(of []*config.Listener) *config.Tunnel {
-	first := of[0].Routes[0].Via
-	if len(of) == 1 || first == nil || of[1].Routes[0].Via != first || slices.Contains(w.config.Tunnels, first) {
+	first := tunnelOf(of[0])
+	if len(of) == 1 || first == nil || tunnelOf(of[1]) != first || slices.Contains(w.config.Tunnels, first) {
 		return nil
 	}
 	return first
@@ -138,7 +143,9 @@ func (w *yamlWriter) commonTunnel(of []*config.Listener) *config.Tunnel {
 // needsLongForm reports whether l says something that only the long form of its protocol can say.
 func needsLongForm(l *config.Listener) bool {
 	rest := restRoute(l)
-	return l.Binds[0].Mode != 0 || rest != nil && clusterOf(rest) == l.Name+"/"+string(l.Protocol)
+	own := l.Name + "/" + string(l.Protocol)
+	return l.Binds[0].Mode != 0 || rest != nil && clusterOf(rest) == own ||
+		slices.ContainsFunc(listed(l), func(r *config.Route) bool { return clusterOf(r) == own+"/"+r.Name })
 }
 
 // clusterOf is the cluster that r goes to in the first place. The name of one of its own tells where its `to` stands.
@@ -174,8 +181,8 @@ func commonRoute(of []*config.Listener) *config.Route {
 
 // restRoute is where everything goes that no table matches, nil if it is refused.
 func restRoute(l *config.Listener) *config.Route {
-	if last := l.Routes[len(l.Routes)-1]; last.SNI == "" {
-		return last
+	if n := len(l.Routes); n > 0 && l.Routes[n-1].Name == "" {
+		return l.Routes[n-1]
 	}
 	return nil
 }
@@ -199,15 +206,19 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common shared) {
 	if l.Exit != nil {
 		return // where it goes is said in its own words
 	}
-	w.request(depth, l, l.Routes[0])
-	if l.Routes[0].Via != common.tunnel {
-		w.via(depth, l.Routes[0].Via)
+	w.listenerRequest(depth, l)
+	if tunnel := tunnelOf(l); tunnel != common.tunnel && tunnel != nil {
+		w.via(depth, tunnel)
 	}
-	if l.Inspects {
+	if l.InOrder && !sameList(l, common.list) {
+		w.list(depth, l)
+	}
+	if l.Inspects && !l.InOrder {
 		w.key(depth, "sni", "")
 	}
 	for _, r := range l.Routes {
 		switch {
+		case l.InOrder && r.Name != "":
 		case r.SNI != "":
 			w.target(depth+1, strconv.Quote(r.SNI), r)
 		case common.route == nil || clusterOf(r) != clusterOf(common.route):

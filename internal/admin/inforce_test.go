@@ -56,12 +56,27 @@ listeners:
   told5: {tcp: 24, sni: {a.example.com: {endpoints: "%REQUESTED_SERVER_NAME%:1", proxy_protocol: v2}, "*": "h:1"}, via: far}
   far2: {tcp: {address: 26, to: "h:1"}, udp: {address: 26, to: "h:2"}, via: far2}
   told6: {tcp: 25, to: {endpoints: 10.0.0.1:1, proxy_protocol: v2, tls: {verify: none}}}
+  ways:
+    tcp: {address: [116, "unix:/run/x"], routes: [{name: a, from: local, to: 10.0.0.1:1}, {name: b, to: web, timeouts: {idle: 3s}, access_log: none}]}
+    udp: {address: 116, routes: [{name: a, from: "2001:db8::/32", to: dns}, {name: c, port: [116], from: 10.0.0.0/8, to: {dns: 1}}], bind: "::"}
+    access_log: stdout
+  ways2: {tcp: 117, udp: 117, routes: [{name: a, from: [10.0.0.7, 10.1.0.0/16], to: 10.0.0.1:1}, {name: b, address: 10.0.0.9, to: dns}], to: dns}
+  ways3: {tcp: {address: 118, check: {tcp: 7s}}, udp: 118, routes: [{name: a, from: 10.0.0.7, to: 10.0.0.1:1}]}
+  ways4: {tcp: 119, via: {proxy: "p:1", http: 2}, routes: [{name: a, from: external, to: "h:1"}, {name: b, sni: ["*", "*.x.org"], to: "h:2", via: far}]}
+  ways5: {tcp: 120, via: far, routes: [{name: a, from_port: 1-9, to: "h:1", via: {proxy: "p:2", http: 2}}, {name: b, alpn: h2, transport: tls, to: "h:2"}, {name: c, from: local, to: web, via: none}], to: "h:3"}
+  ways6: {tcp: 126, via: told, retry: 7, headers: {x-a: none, x-c: c}, routes: [{name: a, from: local, to: "h:1", headers: {x-a: z, x-c: none}}, {name: b, from: 10.0.0.1, to: "h:1", via: far, retry: 2}, {name: c, from: 10.0.0.2, to: web, via: none}], to: "h:3"}
+  ways7: {tcp: 127, retry: 6, routes: [{name: a, from: local, to: web}, {name: b, to: web, retry: none}]}
 tunnels:
   far: {proxy: web, http: 2, retry: none, buffer: none, ping: none}
   told: {proxy: web, http: 2, headers: {x-a: a, X-B: b}, retry: {attempts: 4, backoff: 1s, max_backoff: 5s}, buffer: none}
   quiet: {proxy: web, http: 1, exit: {tcp: 20, targets: any, ping: none}}
   open: {exit: {ping: 3s, tcp: 13, targets: any}}
   far2: {proxy: "p:2", http: 2}
+  ways-in: {exit: {tcp: 121, routes: [{name: a, target: any, request_headers: {x-a: ["*", "b*"]}, to: requested}, {name: b, to: 10.0.0.1:1}]}}
+  ways-on: {exit: {tcp: 122, routes: [{name: a, target: "*:53-54", via: far}], to: requested, targets: ["10.0.0.0/8", "[::1]:7"]}}
+  ways-by: {exit: {tcp: 124, targets: {"*.x:53": web, "10.0.0.0/8": requested, any: {web: 1, blue: 2}, "[::1]:7": 10.0.0.1:1}}}
+  ways-by2: {exit: {tcp: 125, targets: {"a.x:53": requested}, routes: [{name: a, request_headers: {a: b}, to: web}], to: blue}}
+  ways-to: {exit: {tcp: 123, routes: [{name: a, target: "*.x:53", to: requested}, {name: b, request_headers: {X-b: "b"}, to: web}], to: 10.0.0.1:1}}
 backends:
   web: {endpoints: [10.0.0.1:1, host.example.com:2], balance: maglev, check: {tcp: 5s, fall: 9}, timeouts: {connect: 250ms}}
   blue: {endpoints: ["[2001:db8::1]:1"]}

@@ -14,7 +14,9 @@ func (w *yamlWriter) tunnel(t *config.Tunnel) {
 	if t.Proxy != nil {
 		w.near(2, t)
 	}
-	w.asked(2, t)
+	if !w.passedOnly(t) || w.hasExit(t) {
+		w.asked(2, t)
+	}
 	var exits []*config.Listener
 	for _, l := range w.config.Listeners {
 		if l.Exit != nil && l.Exit.Tunnel == t {
@@ -78,7 +80,9 @@ func (w *yamlWriter) near(depth int, t *config.Tunnel) {
 	if len(t.Headers) > 0 {
 		w.key(depth, "headers", flow(fields(t.Headers)...))
 	}
-	w.key(depth, "retry", retry(t.Retry))
+	if !w.passedOnly(t) {
+		w.key(depth, "retry", retry(t.Retry))
+	}
 	if w.carriesUDP(t) {
 		w.key(depth, "buffer", buffer(t.Buffer))
 	}
@@ -107,6 +111,24 @@ func (w *yamlWriter) carriesUDP(t *config.Tunnel) bool {
 	})
 }
 
+// passedOnly reports whether all that goes through t was asked for by the near end of another one: how it asks has no effect.
+func (w *yamlWriter) passedOnly(t *config.Tunnel) bool {
+	passed := false
+	for _, l := range w.config.Listeners {
+		if slices.ContainsFunc(l.Routes, func(r *config.Route) bool { return r.Via == t }) {
+			if l.Exit == nil {
+				return false
+			}
+			passed = true
+		}
+	}
+	return passed
+}
+
+func (w *yamlWriter) hasExit(t *config.Tunnel) bool {
+	return slices.ContainsFunc(w.config.Listeners, func(l *config.Listener) bool { return l.Exit != nil && l.Exit.Tunnel == t })
+}
+
 // exit writes the far end that listens there: on TCP, on UDP, or on both.
 func (w *yamlWriter) exit(depth int, listeners []*config.Listener) {
 	l := listeners[0]
@@ -114,28 +136,34 @@ func (w *yamlWriter) exit(depth int, listeners []*config.Listener) {
 	for _, on := range listeners {
 		w.key(depth+1, string(on.Protocol), binds(on))
 	}
-	switch {
-	case len(l.Routes) == 0:
-		w.targets(depth+1, l.Exit)
-		w.key(depth+1, "dns", dns(l.Exit.DNS))
-	case l.Routes[0].Via != nil:
-		w.targets(depth+1, l.Exit)
-		w.line(depth+1, "via", l.Routes[0].Via.Name, l.Routes[0].At)
+	routes := listed(l)
+	table := slices.ContainsFunc(routes, isRow)
+	if len(routes) > 0 && !isRow(routes[0]) {
+		w.exitRoutes(depth+1, l)
+	}
+	if table {
+		w.exitTable(depth+1, l)
+	}
+	switch rest := restRoute(l); {
+	case rest == nil && table && len(l.Exit.Targets) > 0:
+		w.key(depth+1, "to", "requested")
+	case rest == nil:
+		values(w, depth+1, "targets", l.Exit.Targets)
+	case rest.Via != nil && table:
+		w.line(depth+1, "via", rest.Via.Name, rest.At)
+	case rest.Via != nil:
+		values(w, depth+1, "targets", l.Exit.Targets)
+		w.line(depth+1, "via", rest.Via.Name, rest.At)
 	default:
-		w.target(depth+1, "to", l.Routes[0])
+		w.target(depth+1, "to", rest)
+	}
+	if l.Forwards() {
+		w.key(depth+1, "dns", dns(l.Exit.DNS))
 	}
 	if l.Protocol == config.TCP && l.Exit.Tunnel.HTTP != config.HTTP1 || l.Exit.Ping == nil {
 		w.key(depth+1, "ping", ping(l.Exit.Ping))
 	}
 	w.listener(depth+1, l, shared{})
-}
-
-func (w *yamlWriter) targets(depth int, e *config.Exit) {
-	targets := make([]string, len(e.Targets))
-	for i, target := range e.Targets {
-		targets[i] = strconv.Quote(target.String())
-	}
-	w.key(depth, "targets", list(targets))
 }
 
 func dns(d config.DNS) string {

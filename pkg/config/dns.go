@@ -78,11 +78,11 @@ func (e *far) checkDNS() {
 	if at == nil {
 		return
 	}
-	if e.form.To.value != nil || e.form.Via.value != nil {
+	if !e.Forwards() {
 		e.errorf(idNoEffect, at.key, "has no effect: nothing is resolved where to or via says where it goes")
 		return
 	}
-	for _, a := range e.Exit.Targets {
+	for _, a := range e.requested() {
 		ip, err := netip.ParseAddr(a.Host)
 		if a.Network.IsValid() {
 			ip, err = a.Network.Addr(), nil

@@ -25,14 +25,20 @@ type exitForm struct {
 	UDP addresses `yaml:"udp"`
 	// Targets are what may be asked for: `host:port`, `"*.example.com:443"` for any name below, `"*:443"` for any host, an
 	// IPv4 network with or without a port for the addresses in it, each also with a range of ports; or `any`, which makes
-	// it an open proxy for all who can reach it.
-	// Default: what the file's listeners ask this tunnel for.
+	// it an open proxy for all who can reach it. Or a table of these and where each goes, as in `to`, the most specific first;
+	// what no row takes goes where `to` or `via` beside it say, and is refused without.
+	// Default: what the file's listeners ask this tunnel for; with `routes` none.
 	// Envoy: envoy.config.route.v3.VirtualHost.domains, or RouteMatch.headers for what a domain cannot say
-	Targets targets `yaml:"targets"`
-	// To is where everything goes, whatever is asked for; written like `to` of a listener.
-	// Default: where the requests ask.
+	Targets exitTargets `yaml:"targets"`
+	// Routes send requests to different places by what they ask for, and by their headers: the first takes a request whose
+	// conditions all hold. What none takes goes where `to`, `via` or `targets` beside them say, and is refused without.
+	// Envoy: envoy.config.route.v3.VirtualHost.routes
+	Routes exitRouteList `yaml:"routes"`
+	// To is where everything goes, whatever is asked for; written like `to` of a listener. Or `requested`: where the requests
+	// ask, within `targets`.
+	// Default: requested; with `routes` none.
 	// Envoy: envoy.config.route.v3.RouteAction.cluster
-	To target `yaml:"to"`
+	To exitTarget `yaml:"to"`
 	// Via is the tunnel that requests are passed on through: what is carried ends at its far end, and this is a stop in the
 	// middle.
 	// Default: none, what is carried ends here.
@@ -59,6 +65,9 @@ type far struct {
 	*Listener
 	tunnel *tunnel
 	form   exitForm
+	// listed are the routes of `routes:`, onwards the tunnels to which requests are passed on.
+	listed  []listedRequest
+	onwards []passed
 }
 
 // exits makes the far ends, now that all listeners are read, and says what the near ends cannot do. They are not bound
@@ -108,29 +117,42 @@ func (l *loader) exit(t *tunnel) *far {
 		l.unclear[e.Listener] = true
 	}
 	e.Exit = &Exit{Tunnel: t.Tunnel, Cluster: t.Name + "/exit", DNS: e.form.DNS, Ping: e.form.Ping}
-	e.onward()
+	e.routes()
+	e.rest()
 	return e
 }
 
-// onward says where everything goes, unless that is for the requests to say.
-func (e *far) onward() {
-	to, via := e.form.To, e.form.Via.value
+// rest says where everything goes that no route takes, unless that is for the requests to say.
+func (e *far) rest() {
+	to, via, cluster := e.form.To, e.form.Via.value, e.Exit.Cluster
+	route := &Route{}
 	switch {
 	case to.value != nil && via != nil:
 		e.errorf(idExclusive, via, "cannot stand beside to (%s): what is passed on is not ended here", to.value.position())
-	case to.value != nil:
-		route := &Route{At: e.place(e.path, to.value)}
-		e.target(route, to, origin{protocol: TCP, uses: onTCP, cluster: e.Exit.Cluster}, e.Exit.Cluster)
-		e.Routes = []*Route{route}
+	case e.fixed():
+		e.Exit.Cluster += "/requested"
+		route.At = e.place(e.path, to.value)
+		e.target(route, to.target, origin{protocol: TCP, uses: onTCP, cluster: cluster}, cluster)
+		e.Listener.Routes = append(e.Listener.Routes, route)
 	case via != nil:
-		if next := e.namedTunnel(via); next != nil {
-			e.checkPassed(next, via)
-			e.Routes = []*Route{{At: e.place(e.path, via), Via: next.Tunnel, To: next.target()}}
+		route.At = e.place(e.path, via)
+		if e.forward(route, via); route.Via != nil {
+			e.Listener.Routes = append(e.Listener.Routes, route)
 		}
-	default:
+	}
+	if !e.fixed() && via == nil && !e.refuses() || slices.ContainsFunc(e.Listener.Routes, func(r *Route) bool { return r.Requested }) {
 		e.claim(e.Exit.Cluster, e.tunnel.key)
 	}
 }
+
+// refuses reports whether what no route takes is refused: nothing says where it goes.
+func (e *far) refuses() bool {
+	listed := e.value.get("routes") != nil || e.form.Targets.table != nil
+	return listed && e.form.To.value == nil && e.form.Via.value == nil && e.form.Targets.list == nil
+}
+
+// fixed reports whether the exit has a place of its own to go to.
+func (e *far) fixed() bool { return e.form.To.value != nil && !e.form.To.requested() }
 
 // checkPassed says why the exit of next would not take what is passed on to it: requests stay as they are.
 func (e *far) checkPassed(next *tunnel, via *value) {
@@ -142,43 +164,6 @@ func (e *far) checkPassed(next *tunnel, via *value) {
 
 // asked is how the far end of t is asked, in words.
 func (t *Tunnel) asked() string { return strings.TrimSpace(string(t.Method) + " " + t.Path) }
-
-// passOn lets the tunnels to which exits pass requests on know what they are asked for.
-func (l *loader) passOn(exits []*far) {
-	next := map[*tunnel]*tunnel{}
-	for _, e := range exits {
-		if e.form.Via.value != nil && len(e.Routes) > 0 {
-			next[e.tunnel] = l.tunnels[e.Routes[0].Via.Name]
-		}
-	}
-	for _, e := range exits {
-		seen := map[*tunnel]bool{e.tunnel: true}
-		for t := next[e.tunnel]; t != nil; t = next[t] {
-			if t == e.tunnel {
-				l.errorf(idTunnel, e.form.Via.value, "what goes through this tunnel would go in a circle")
-			}
-			if seen[t] {
-				break
-			}
-			seen[t] = true
-			t.pass(e.tunnel)
-		}
-	}
-}
-
-// pass notes that the exit of from goes through t, at last.
-func (t *tunnel) pass(from *tunnel) {
-	t.passed = true
-	for protocol := range from.users {
-		t.carries[protocol] = true
-	}
-	for ask := range from.asks {
-		t.asks[ask] = true
-	}
-	if from.vague != nil {
-		t.vague = from.vague
-	}
-}
 
 // bound are the listeners of e, at their addresses: one for each protocol that it listens on.
 func (l *loader) bound(e *far) []*Listener {
@@ -249,13 +234,15 @@ func (r *reading) sharedPort(t *tunnel, bind netip.Addr) []Bind {
 func (e *far) targetsOf() []Allowed {
 	t := e.tunnel
 	switch at := t.value.pair("exit").key; {
-	case e.form.To.value != nil:
-		if e.form.Targets != nil {
+	case e.fixed():
+		if e.form.Targets.list != nil {
 			e.errorf(idNoEffect, e.value.pair("targets").key, "has no effect: everything goes where to says")
 		}
 		return []Allowed{{}}
-	case e.form.Targets != nil:
-		return sortedTargets(e.form.Targets)
+	case e.form.Targets.list != nil:
+		return sortedTargets(e.form.Targets.list)
+	case e.refuses():
+		return nil
 	case t.vague != nil:
 		e.errorf(idTunnel, at, "has no targets, and a listener asks for what depends on the connection (%s); write targets", t.vague.position())
 	case len(t.asks) == 0 && !e.skipped && !e.partial:

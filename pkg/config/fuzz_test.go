@@ -62,10 +62,10 @@ func complete(t *testing.T, c *Config) {
 	t.Helper()
 	clusters := map[string]*Backend{}
 	for _, l := range c.Listeners {
-		if len(l.Binds) == 0 || len(l.Routes) == 0 && l.Exit == nil || l.Exit != nil && len(l.Routes) > 1 || l.Protocol == UDP && (len(l.Routes) != 1 || l.Timeouts.Idle == 0 || l.Keepalive != nil) {
+		if len(l.Binds) == 0 || len(l.Routes) == 0 && l.Exit == nil || l.Exit != nil && len(l.Routes) > 1 && !l.InOrder || l.Protocol == UDP && (len(l.Routes) != 1 && !l.InOrder || l.Timeouts.Idle == 0 || l.Keepalive != nil) {
 			t.Errorf("listener %+v is not complete", l)
 		}
-		if l.Exit != nil && (len(l.Exit.Targets) == 0 || l.Exit.Tunnel == nil) {
+		if l.Exit != nil && (len(l.Exit.Targets) == 0 && !l.InOrder || l.Exit.Tunnel == nil) {
 			t.Errorf("exit %+v of %s is not complete", l.Exit, l.Name)
 		}
 		for _, b := range l.Binds {
@@ -73,14 +73,22 @@ func complete(t *testing.T, c *Config) {
 				t.Errorf("bind %+v of %s is not complete", b, l.Name)
 			}
 		}
-		for _, r := range l.Routes {
-			if l.Inspects == (r.SNI == "") && len(l.Routes) == 1 || r.Name != r.SNI {
+		for i, r := range l.Routes {
+			if !l.InOrder && (l.Inspects == (r.SNI == "") && len(l.Routes) == 1 || r.Name != r.SNI || r.Match != nil) {
+				t.Errorf("route %+v of %s does not fit", r, l.Name)
+			}
+			if l.Exit != nil && l.InOrder && ((r.RequestMatch != nil) != (r.Name != "") || r.Requested && len(r.RequestMatch.Targets) == 0) {
+				t.Errorf("route %+v of exit %s does not fit", r, l.Name)
+			}
+			if l.Exit == nil && l.InOrder && (r.SNI != "" || r.Match == nil && i < len(l.Routes)-1 || r.Match != nil && (r.Name == "" || r.Match.empty())) {
 				t.Errorf("route %+v of %s does not fit", r, l.Name)
 			}
 			if l.Exit == nil && r.Via != nil && (r.Ask.Host == "" || (r.Ask.Port == 0) == (r.Ask.PortOperator == "") || r.To.Cluster != r.Via.Name) {
 				t.Errorf("route %+v of %s asks for nothing", r, l.Name)
 			}
-			completeTarget(t, l, r.To, clusters)
+			if !r.Requested {
+				completeTarget(t, l, r.To, clusters)
+			}
 		}
 	}
 	for _, b := range c.Backends {

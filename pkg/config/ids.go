@@ -53,6 +53,7 @@ const (
 	idNoWeight     id = "L4X0404"
 	idUnequalSplit id = "L4X0405"
 	idExclusive    id = "L4X0406"
+	idUnreachable  id = "L4X0407"
 
 	idUnknownTunnel id = "L4X0207"
 
@@ -129,6 +130,7 @@ var Messages = []Message{
 	{string(idNoWeight), "All weights of a split are 0."},
 	{string(idUnequalSplit), "A UDP split between backends that cannot be one cluster: their settings differ, or they share an endpoint."},
 	{string(idExclusive), "Two keys that cannot stand side by side."},
+	{string(idUnreachable), "A route that no connection comes to, or a condition that none can have: an earlier route takes all that it would, or the listener does not listen there."},
 	{string(idEmptyGroup), "A group without conditions. A listener for all leaves `nodes` out."},
 	{string(idMatchesNoOne), "`nodes` that no Envoy can match."},
 	{string(idFile), "A file with a certificate or a key cannot be read. Paths are relative to the file that names them."},

@@ -28,24 +28,39 @@ type origin struct {
 	request  Request
 }
 
-// origin tells whether the target of one protocol is that of the stanza, or stands in the protocol's long form. In the
+// origin tells whether the targets of one protocol, behind this key, are those of the stanza, or stand in the protocol's long form. In the
 // latter case its cluster bears the protocol, whether or not the stanza has another one: adding that renames nothing.
-func (r *reading) origin(p Protocol) origin {
+func (r *reading) origin(p Protocol, key string) origin {
 	o := origin{protocol: p, cluster: r.key.text}
 	s := shapeOf(protocolType)
 	long := s.pick(r.long[p], backendType)
 	o.private = s.overlay(s.pick(r.shared, backendType), long)
-	if long != nil || r.long[p].get("to") != nil {
+	if long != nil || r.long[p].get(key) != nil {
 		o.uses = on(p)
 		o.cluster += "/" + string(p)
 		return o
 	}
 	for other, v := range r.long {
-		if s.pick(v, backendType) == nil && v.get("to") == nil {
+		if s.pick(v, backendType) == nil && v.get(key) == nil {
 			o.uses |= on(other)
 		}
 	}
 	return o
+}
+
+// sharing are the protocols for which a key holds where it stands for p: those of the stanza without one of their own, or
+// p alone.
+func (r *reading) sharing(p Protocol, key string) protocols {
+	if r.long[p].get(key) != nil {
+		return on(p)
+	}
+	var shared protocols
+	for other, v := range r.long {
+		if v.get(key) == nil {
+			shared |= on(other)
+		}
+	}
+	return shared
 }
 
 // target makes what a route goes to; cluster is its name unless it is one backend by name.
@@ -193,6 +208,8 @@ func (r *reading) checkShared() {
 		for protocol, long := range r.long {
 			if v := long.get(p.key.text); k != nil && v != nil && !k.adds(p.value, v) {
 				own = append(own, string(protocol)+" has its own")
+			} else if k != nil && k.instead != "" && long.get(k.instead) != nil {
+				own = append(own, string(protocol)+" has "+k.instead)
 			}
 		}
 		if len(own) > 0 && len(own) == len(r.long) {

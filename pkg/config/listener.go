@@ -28,10 +28,13 @@ type Listener struct {
 	Binds []Bind
 	// Audience says which Envoys are given this listener. Default: all.
 	Audience Selector
-	// Inspects is whether the TLS client hello is read before a route is chosen (an `sni:` table is there).
+	// Inspects is whether the TLS client hello is read before a route is chosen: an `sni:` table is there, or a route that
+	// asks for what only the hello tells.
 	Inspects bool
-	// Routes say where connections go: one per row of `sni:`, sorted by host, then the one for everything else, if any.
-	// UDP has exactly one, TCP at least one, an exit one at most.
+	// InOrder is whether the routes are those of `routes:`, of which the first that matches is taken.
+	InOrder bool
+	// Routes say where connections go: one per row of `sni:`, sorted by host, or those of `routes:` in file order; then the
+	// one for everything else, if any. There is at least one; an exit may have none, and then goes where it is asked to.
 	Routes []*Route
 	// Exit is set for the far end of a tunnel, nil for all others.
 	Exit *Exit
@@ -102,12 +105,22 @@ func (b Bind) Ports() string {
 // Route sends the connections that it matches to one target.
 // Envoy: envoy.config.listener.v3.FilterChain with a tcp_proxy filter, or the action of udp_proxy's matcher.
 type Route struct {
-	// Name is the key of the table that the route stands in ("a.example.com", "*"); empty for `to:` on the listener.
+	// Name is the key of the table that the route stands in ("a.example.com", "*"), or its name in `routes:`; empty for `to:`
+	// on the listener.
 	Name string
 	At   Place
 	// SNI is the host name that the client asks for, in lower case; "*.x" is any name below x; "*" any TLS client.
 	// Empty: everything that no other route took.
 	SNI string
+	// Match is what a route of `routes:` asks for; nil for one that takes everything.
+	Match *Match
+	// RequestMatch is what a route of `routes:` of an exit asks for; nil for all others.
+	RequestMatch *RequestMatch
+	// Requested is whether an exit goes where the request asks; To is then empty.
+	Requested bool
+	// Timeouts and AccessLog are those of the listener, or the route's own; on an exit they are empty.
+	Timeouts  ListenerTimeouts
+	AccessLog *AccessLog
 	// To is where the connections go.
 	To Target
 	// Via is the tunnel that carries them there; To then is its far ends. Nil: straight.

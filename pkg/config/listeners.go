@@ -126,7 +126,8 @@ func (r *reading) listener(protocol Protocol) *Listener {
 	written := s.overlay(r.shared, r.long[protocol])
 	before := r.unknown
 	var form protocolForm
-	d.mapping(s.overlay(base, written), &form)
+	merged := s.overlay(base, written)
+	d.mapping(merged, &form)
 
 	made := &form.Listener
 	made.Name, made.At, made.Protocol = r.key.text, r.place(r.path, r.key), protocol
@@ -135,18 +136,18 @@ func (r *reading) listener(protocol Protocol) *Listener {
 	if made.Audience, unknown = r.audience(form.Nodes); unknown {
 		r.unclear[made] = true
 	}
-	made.Inspects = len(form.SNI) > 0
+	made.Inspects, made.InOrder = len(form.SNI) > 0, form.Routes.items != nil
 	if at := written.pair("tls"); at != nil {
 		made.TLSAt = r.place(r.path, at.key)
 	}
 	if protocol == UDP {
 		made.Keepalive = nil
 	}
-	r.routes(made, &form)
+	r.routes(made, &form, merged)
 	if at := written.get("max_datagram"); at != nil && made.OverHTTP3() && made.MaxDatagram > MaxHTTP3Datagram {
 		r.errorf(idBounds, at, "%s is more than HTTP/3 carries in one packet, which is %s; write that, or http: 2 on the tunnel", at.text, MaxHTTP3Datagram)
 	}
-	if form.To.value == nil && form.SNI == nil && written.get("to") == nil && written.get("sni") == nil && r.unknown == before {
+	if !written.has("to", "sni", "routes") && r.unknown == before {
 		r.errorf(idNoTo, r.key, "has no to; write where it goes, as to: 10.0.0.1:5432")
 	}
 	return made
@@ -204,14 +205,18 @@ func (r *reading) audience(a audience) (s Selector, unknown bool) {
 	return s, unknown
 }
 
-// routes sets those of made: one for each row of sni, and one for the rest.
-func (r *reading) routes(made *Listener, form *protocolForm) {
-	o := r.origin(made.Protocol)
+// routes sets those of made, whose keys are in merged: one for each row of sni or element of routes, and one for the rest.
+func (r *reading) routes(made *Listener, form *protocolForm, merged *value) {
+	o := r.origin(made.Protocol, "to")
 	if form.Via.value != nil {
 		r.checkCarried(o, form.Via.value)
-		if o.tunnel = r.via(form.Via.value); o.tunnel == nil {
+		if o.tunnel = r.via(form.Via.value, r.viaName(form.Via.value)); o.tunnel == nil {
 			return
 		}
+	}
+	if made.InOrder {
+		r.list(made, form, merged, o)
+		return
 	}
 	o.listener, o.request = made, r.request(made, o.tunnel)
 	hosts := map[string]*value{}
@@ -224,13 +229,13 @@ func (r *reading) routes(made *Listener, form *protocolForm) {
 			r.errorf(idNameTwice, row.host, "the host stands twice; the first is at %s", first.position())
 		}
 		hosts[host] = row.host
-		route := &Route{Name: host, SNI: host, At: r.place(r.path, row.host)}
+		route := &Route{Name: host, SNI: host, At: r.place(r.path, row.host), Timeouts: made.Timeouts, AccessLog: made.AccessLog}
 		made.Routes = append(made.Routes, route)
 		r.target(route, row.to, o, r.key.text+"/"+route.Name)
 	}
 	slices.SortFunc(made.Routes, func(a, b *Route) int { return strings.Compare(a.SNI, b.SNI) })
 	if form.To.value != nil {
-		route := &Route{At: r.place(r.path, form.To.value)}
+		route := &Route{At: r.place(r.path, form.To.value), Timeouts: made.Timeouts, AccessLog: made.AccessLog}
 		made.Routes = append(made.Routes, route)
 		r.target(route, form.To, o, o.cluster)
 	}

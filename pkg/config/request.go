@@ -7,13 +7,23 @@ import (
 	"strings"
 )
 
+var requestType = reflect.TypeFor[Request]()
+
 // request is how a listener asks for what goes through t, or, where t is nil, how it tries again without one.
 func (r *reading) request(l *Listener, t *tunnel) Request {
 	written := shapeOf(protocolType).overlay(r.shared, r.long[l.Protocol])
-	s := shapeOf(reflect.TypeFor[Request]())
-	near, far := s.known(written), (*value)(nil)
+	var far *value
 	if t != nil {
-		far = s.known(t.value)
+		far = shapeOf(requestType).known(t.value)
+	}
+	return r.requestFrom(l, t, far, written)
+}
+
+// requestFrom is how it is asked for by what is written, which is laid over far.
+func (r *reading) requestFrom(l *Listener, t *tunnel, far, written *value) Request {
+	s := shapeOf(requestType)
+	near := s.known(written)
+	if t != nil {
 		r.checkTaken(near.get("headers"), far.get("headers"))
 	} else {
 		r.checkStraight(near, l.Protocol)

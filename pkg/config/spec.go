@@ -94,6 +94,8 @@ var specNames = map[reflect.Type]string{
 	reflect.TypeFor[exitForm]():      "exit",
 	reflect.TypeFor[insideForm]():    "inside",
 	reflect.TypeFor[ProxyProtocol](): "proxy_protocol",
+	reflect.TypeFor[routeForm]():     "route",
+	reflect.TypeFor[exitRouteForm](): "exit_route",
 	reflect.TypeFor[Retry]():         "retry",
 	reflect.TypeFor[Buffer]():        "buffer",
 	reflect.TypeFor[Ping]():          "ping",
@@ -114,7 +116,7 @@ func specOf(t reflect.Type) *Spec {
 	if t == reflect.TypeFor[stanza]() {
 		s.Needs = [][]Need{
 			{{Key: "tcp"}, {Key: "udp"}},
-			{{Key: "to"}, {Key: "sni"}, {Key: "tcp", Map: true}, {Key: "udp", Map: true}},
+			{{Key: "to"}, {Key: "sni"}, {Key: "routes"}, {Key: "tcp", Map: true}, {Key: "udp", Map: true}},
 		}
 	}
 	return s
@@ -344,6 +346,55 @@ func (*sniTable) spec() *Spec {
 	}
 }
 
+func (*routeList) spec() *Spec {
+	return &Spec{Kind: ListKind, Items: specOf(routeType), Say: "a list of routes, see [Route](#route)"}
+}
+
+func (*exitRouteList) spec() *Spec {
+	return &Spec{Kind: ListKind, Items: specOf(reflect.TypeFor[exitRouteForm]()), Say: "a list of routes, see [Exit route](#exit-route)"}
+}
+
+func (*exitTarget) spec() *Spec {
+	made := (*target)(nil).spec()
+	made.AnyOf = append(made.AnyOf, &Spec{Kind: TextKind, Words: []string{"requested"}, Say: "`requested`"})
+	return made
+}
+
+func (*HeaderMatches) spec() *Spec {
+	return &Spec{
+		Kind: MapKind, Say: "a map of names and values, each a text or a list", NotEmpty: true,
+		NamePattern: (*Headers)(nil).spec().NamePattern, NotPattern: "^[Hh][Oo][Ss][Tt]$",
+		Values: listOf(&Spec{Kind: ScalarKind, Pattern: `^(\*?[^*]+\*?|\*)$`, Say: "a text, which may have a `*` at its ends"}),
+	}
+}
+
+func (*routeName) spec() *Spec { return nameSpec("a name, not that of another route here") }
+
+func (*ServerName) spec() *Spec {
+	return &Spec{Kind: TextKind, Pattern: `^(\*|(\*\.)?` + aHost + `)$`, Say: "a host name, `\"*.domain\"` or `\"*\"`"}
+}
+
+func (*Network) spec() *Spec {
+	return &Spec{
+		Kind:    TextKind,
+		Pattern: `^(` + v4Pattern + `(/([0-9]|[12][0-9]|3[0-2]))?|` + v6Pattern + `(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?)$`,
+		Say:     "an IP address or a network",
+	}
+}
+
+func (*Client) spec() *Spec {
+	return &Spec{AnyOf: []*Spec{
+		(*Network)(nil).spec(), {Kind: TextKind, Words: []string{string(Local), string(External)}, Say: "`local` or `external`"},
+	}}
+}
+
+func (*Ports) spec() *Spec {
+	return &Spec{AnyOf: []*Spec{
+		{Kind: NumberKind, Min: 1, Max: 65535, Say: "a port"},
+		{Kind: TextKind, Pattern: `^` + portsPattern + `$`, Say: "a range `first-last`"},
+	}}
+}
+
 func (*audience) spec() *Spec { return listOf(nameSpec("the name of a group"), (*Term)(nil).spec()) }
 
 func (*Term) spec() *Spec {
@@ -360,16 +411,34 @@ func (*tunnelRef) spec() *Spec {
 	return &Spec{AnyOf: []*Spec{nameSpec("the name of a tunnel"), specOf(reflect.TypeFor[tunnelForm]())}}
 }
 
+func (*routeVia) spec() *Spec {
+	made := (*tunnelRef)(nil).spec()
+	made.AnyOf = append(made.AnyOf, none())
+	return made
+}
+
 func (*proxyHost) spec() *Spec {
 	return &Spec{Kind: TextKind, Pattern: `^(` + v4Pattern + `|` + aHost + `)(:` + portPattern + `)?$`, Say: "`host` or `host:port`"}
 }
 
+// targetPattern is what may be asked for; parseAllowed decides.
+const targetPattern = `^(any|(` + v4Pattern + `|\*|\[` + v6Pattern + `\]|(\*\.)?` + aHost + `):` + portsPattern +
+	`|` + v4Pattern + `/([0-9]|[12][0-9]|3[0-2])(:` + portsPattern + `)?)$`
+
+func (*exitTargets) spec() *Spec {
+	made := (*targets)(nil).spec()
+	made.AnyOf = append(made.AnyOf, &Spec{
+		Kind: MapKind, Say: "a table of these, and where they go as in `to`", NotEmpty: true,
+		NamePattern: targetPattern, Values: (*exitTarget)(nil).spec(),
+	})
+	return made
+}
+
 func (*targets) spec() *Spec {
 	return listOf(&Spec{
-		Kind: TextKind,
-		Pattern: `^(any|(` + v4Pattern + `|\*|\[` + v6Pattern + `\]|(\*\.)?` + aHost + `):` + portsPattern +
-			`|` + v4Pattern + `/([0-9]|[12][0-9]|3[0-2])(:` + portsPattern + `)?)$`,
-		Say: "`host:port`, `\"*.domain:port\"`, `\"*:port\"`, a network, `network:port`, a range `first-last` in place of the port, or `any`",
+		Kind:    TextKind,
+		Pattern: targetPattern,
+		Say:     "`host:port`, `\"*.domain:port\"`, `\"*:port\"`, a network, `network:port`, a range `first-last` in place of the port, or `any`",
 	})
 }
 

@@ -80,7 +80,12 @@ type listenerKeys struct {
 	// `"*"` any other TLS client, also one that names no host. TLS passes through untouched, unless `tls` beside it ends it.
 	// Everything else, clear text included, goes where `to` beside it says, and is refused without.
 	// Envoy: envoy.config.listener.v3.FilterChainMatch.server_names, with the tls_inspector listener filter
-	SNI sniTable `yaml:"sni" only:"tcp"`
+	SNI sniTable `yaml:"sni" only:"tcp" instead:"routes"`
+	// Routes send connections and sessions to different places by what is known of them: the first route takes it whose
+	// conditions all hold. What no route takes goes where `to` beside them says, and is refused without; of UDP it is then
+	// dropped, and counted by `udp.LISTENER.downstream_sess_no_route`.
+	// Envoy: envoy.config.listener.v3.Listener.filter_chain_matcher, or the matcher of udp_proxy
+	Routes routeList `yaml:"routes" instead:"sni"`
 	// Via is the tunnel that carries it, by its name or as it would stand in `tunnels`: `to`, and every row of `sni`, is then one HOST:PORT that the far end is asked for,
 	// and that it resolves. The host may hold Envoy's operators for the address that the client dialled or comes from, such as
 	// `%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%`, and with `sni` the name that it asks for, `%REQUESTED_SERVER_NAME%`. For TCP the

@@ -177,10 +177,11 @@ type Ping struct {
 type Exit struct {
 	// Tunnel is the tunnel that ends here.
 	Tunnel *Tunnel
-	// Cluster is the name of the cluster that goes where it is asked to: TUNNEL/exit. It is not used where the listener has
-	// a route: everything then takes that one. Through a tunnel it is passed on rather than ended.
+	// Cluster is the name of the cluster that goes where it is asked to: TUNNEL/exit, or TUNNEL/exit/requested where the
+	// former goes elsewhere.
 	Cluster string
-	// Targets are what may be asked for, sorted by their texts.
+	// Targets are what may be asked for where no route of `routes:` takes it, sorted by their texts. Where the listener has a
+	// route for the rest, it then takes that one; else it goes where it is asked to. Without a target the rest is refused.
 	Targets []Allowed
 	// DNS is how names are resolved; not used where the listener has a route.
 	DNS DNS

@@ -151,8 +151,8 @@ func (l *loader) checkNear(t *tunnel, form *tunnelForm) {
 	}
 }
 
-// via is the tunnel that v names, or that stands there for a listener; nil if it is not known, or only an exit.
-func (r *reading) via(v *value) *tunnel {
+// via is the tunnel that v names, or that stands there and is called name; nil if it is not known, or only an exit.
+func (r *reading) via(v *value, name string) *tunnel {
 	if v.kind != mapping {
 		return r.namedTunnel(v)
 	}
@@ -160,10 +160,7 @@ func (r *reading) via(v *value) *tunnel {
 		return t
 	}
 	key := *v
-	key.kind, key.pairs, key.text = scalar, nil, r.key.text+"/via"
-	if r.shared.get("via") != v {
-		key.text = r.key.text + "/" + string(r.protocol) + "/via"
-	}
+	key.kind, key.pairs, key.text = scalar, nil, name
 	t := r.tunnel(pair{&key, v}, r.path)
 	if exit := v.pair("exit"); exit != nil {
 		r.errorf(idTunnel, exit.key, "cannot stand here; a tunnel with both ends stands in tunnels, by its name")
@@ -171,6 +168,14 @@ func (r *reading) via(v *value) *tunnel {
 	r.inlined[v] = t
 	r.owned = append(r.owned, t.Name)
 	return t
+}
+
+// viaName is the name of a tunnel that stands in `via` of the listener, or in the long form of one of its protocols.
+func (r *reading) viaName(v *value) string {
+	if r.shared.get("via") != v {
+		return r.key.text + "/" + string(r.protocol) + "/via"
+	}
+	return r.key.text + "/via"
 }
 
 // inline reports whether t stands in a listener. No tunnel of `tunnels:` has such a name.
@@ -257,9 +262,17 @@ func (l *loader) checkFar(t *tunnel) {
 		l.errorf(idTunnel, t.value.get("http"),
 			"cannot carry UDP, which HTTP/1.1 asks for in another way, and whether that comes up shows only later; write http: 2")
 	}
-	if exit := t.value.get("exit"); t.carries[UDP] && exit != nil && exit.get("via") == nil {
+	if t.carries[UDP] && t.ends() {
 		l.checkUDP(t)
 	}
+}
+
+// ends reports whether the file has a far end of t that ends some of what it carries, rather than passing it on.
+func (t *tunnel) ends() bool {
+	exit := t.value.get("exit")
+	routes := exit.get("routes")
+	return exit != nil && (exit.get("via") == nil || routes != nil &&
+		slices.ContainsFunc(routes.items, func(v *value) bool { return v.get("via") == nil }))
 }
 
 // checkUDP says why UDP cannot go to an Envoy that ends it.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -155,6 +156,19 @@ func (v *value) pair(key string) *pair {
 		}
 	}
 	return nil
+}
+
+// has reports whether one of these keys stands in a mapping.
+func (v *value) has(keys ...string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { return v.get(key) != nil })
+}
+
+// only is v with these keys alone, where they are there; nil if v is nil.
+func (v *value) only(keys ...string) *value {
+	if v == nil {
+		return nil
+	}
+	return v.with(slices.DeleteFunc(slices.Clone(v.pairs), func(p pair) bool { return !slices.Contains(keys, p.key.text) }))
 }
 
 // with is v as a mapping of other pairs.

@@ -49,32 +49,34 @@ var sessionFields = []config.Field{
 	{Name: "start", Value: "%START_TIME%"},
 }
 
-// connectionLog writes a line when a TCP connection ends, nil for no log.
-func connectionLog(l *config.Listener) []*accesslogv3.AccessLog {
-	return accessLogs(l, connectionFields, nil)
+// connectionLog writes a line to this log when a TCP connection of l ends, nil for no log.
+func connectionLog(l *config.Listener, log *config.AccessLog) []*accesslogv3.AccessLog {
+	return accessLogs(l, log, connectionFields, nil)
 }
 
 // sessionLog writes a line when a UDP session ends, nil for no log.
 func sessionLog(l *config.Listener) []*accesslogv3.AccessLog {
-	return accessLogs(l, sessionFields, nil)
+	return accessLogs(l, l.AccessLog, sessionFields, nil)
 }
 
 // refusedLog writes a line for a client that no filter chain took: no filter sees it, only the listener does. Without
 // the condition the listener would log every connection a second time.
 func refusedLog(l *config.Listener) []*accesslogv3.AccessLog {
-	return accessLogs(l, connectionFields, &accesslogv3.AccessLogFilter{
+	return accessLogs(l, l.AccessLog, connectionFields, &accesslogv3.AccessLogFilter{
 		FilterSpecifier: &accesslogv3.AccessLogFilter_ResponseFlagFilter{
 			ResponseFlagFilter: &accesslogv3.ResponseFlagFilter{Flags: []string{noRoute}},
 		},
 	})
 }
 
-// accessLogs is the log of l with these default fields, and the condition under which a line is written, nil for always.
-func accessLogs(l *config.Listener, defaults []config.Field, when *accesslogv3.AccessLogFilter) []*accesslogv3.AccessLog {
-	if l.AccessLog == nil {
+// accessLogs is a log of l with these default fields, and the condition under which a line is written, nil for always.
+func accessLogs(
+	l *config.Listener, to *config.AccessLog, defaults []config.Field, when *accesslogv3.AccessLogFilter,
+) []*accesslogv3.AccessLog {
+	if to == nil {
 		return nil
 	}
-	log := accessLog(l.AccessLog.File, logFormat(l, defaults))
+	log := accessLog(to.File, logFormat(l.Name, to, defaults))
 	log.Filter = when
 	return []*accesslogv3.AccessLog{log}
 }
@@ -103,14 +105,14 @@ func typedLog(name string, m proto.Message) *accesslogv3.AccessLog {
 }
 
 // logFormat is what a line says: the text or the fields that were asked for, else the defaults and the stanza's name.
-func logFormat(l *config.Listener, defaults []config.Field) *corev3.SubstitutionFormatString {
+func logFormat(stanza string, log *config.AccessLog, defaults []config.Field) *corev3.SubstitutionFormatString {
 	switch {
-	case l.AccessLog.Text != "":
-		return textFormat(l.AccessLog.Text)
-	case l.AccessLog.JSON != nil:
-		return jsonFormat(l.AccessLog.JSON)
+	case log.Text != "":
+		return textFormat(log.Text)
+	case log.JSON != nil:
+		return jsonFormat(log.JSON)
 	}
-	return jsonFormat(append([]config.Field{{Name: "listener", Value: l.Name}}, defaults...))
+	return jsonFormat(append([]config.Field{{Name: "listener", Value: stanza}}, defaults...))
 }
 
 // textFormat ends each line, which Envoy leaves to the format.

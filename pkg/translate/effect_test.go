@@ -122,6 +122,11 @@ func otherValue(v reflect.Value) reflect.Value {
 		return reflect.ValueOf(map[bool]config.Balance{true: config.Random, false: config.Maglev}[x == config.Maglev])
 	case config.Propagated:
 		return reflect.ValueOf(map[bool]config.Propagated{true: config.PropagateTrailers, false: config.PropagateHeaders}[x == config.PropagateHeaders])
+	case []config.Transport:
+		if len(x) == 1 {
+			return reflect.ValueOf([]config.Transport{map[bool]config.Transport{true: config.TransportPlain, false: config.TransportTLS}[x[0] == config.TransportTLS]})
+		}
+		return reflect.Value{}
 	case config.Method:
 		return reflect.ValueOf(map[bool]config.Method{true: config.Connect, false: config.Post}[x == config.Post])
 	case config.Protocol:

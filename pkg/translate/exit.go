@@ -1,6 +1,8 @@
 package translate
 
 import (
+	"slices"
+
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
@@ -36,7 +38,7 @@ func exitFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
 		StreamIdleTimeout: duration(l.Timeouts.Idle), // Envoy's own 5 minutes would cut idle tunnels
 		RouteSpecifier:    &httpconnv3.HttpConnectionManager_RouteConfig{RouteConfig: exitRoutes(s)},
 		HttpFilters:       exitFilters(s),
-		AccessLog:         connectionLog(l),
+		AccessLog:         connectionLog(l, l.AccessLog),
 	}
 	if l.Protocol == config.UDP {
 		m.CodecType = httpconnv3.HttpConnectionManager_HTTP3
@@ -63,53 +65,61 @@ func offered(e *config.Exit) []string {
 
 // exitRoutes let Envoy take a listener before its clusters are there, as they are for every other listener.
 func exitRoutes(s *stanzaPlan) *routev3.RouteConfiguration {
-	e := s.stanza.Exit
-	domains, patterns := targets(e.Targets)
-	r := &routev3.RouteConfiguration{Name: e.Cluster, ValidateClusters: wrapperspb.Bool(false)}
+	name := exitName(s.stanza)
+	r := &routev3.RouteConfiguration{Name: name, ValidateClusters: wrapperspb.Bool(false)}
+	if s.stanza.InOrder {
+		r.VirtualHosts = []*routev3.VirtualHost{orderedRoutes(s)}
+		return r
+	}
+	rest := s.routes[0]
+	domains, patterns := targets(s.stanza.Exit.Targets)
 	if len(domains) > 0 {
 		r.VirtualHosts = append(r.VirtualHosts, &routev3.VirtualHost{
-			Name: e.Cluster, Domains: domains, Routes: []*routev3.Route{exitRoute(s, nil)},
+			Name: name, Domains: domains, Routes: []*routev3.Route{exitRoute(s, rest)},
 		})
 	}
 	if len(patterns) > 0 {
-		rest := &routev3.VirtualHost{Name: e.Cluster + "/rest", Domains: []string{"*"}}
+		others := &routev3.VirtualHost{Name: name + "/rest", Domains: []string{"*"}}
 		for _, pattern := range patterns {
-			rest.Routes = append(rest.Routes, exitRoute(s, authorityLike(pattern)))
+			others.Routes = append(others.Routes, exitRoute(s, rest, authorityLike(pattern)))
 		}
-		r.VirtualHosts = append(r.VirtualHosts, rest)
+		r.VirtualHosts = append(r.VirtualHosts, others)
 	}
 	return r
 }
 
-// exitRoute takes what the near end asks, and of that only what has this header, unless it is nil.
-func exitRoute(s *stanzaPlan, header *routev3.HeaderMatcher) *routev3.Route {
+// exitRoute takes what the near end asks, and of that only what has these headers.
+func exitRoute(s *stanzaPlan, r routePlan, headers ...*routev3.HeaderMatcher) *routev3.Route {
 	match := exitMatch(s.stanza.Exit.Tunnel)
-	if header != nil {
-		match.Headers = append(match.Headers, header)
-	}
-	return &routev3.Route{Match: match, Action: &routev3.Route_Route{Route: exitAction(s)}}
+	match.Headers = append(match.Headers, headers...)
+	return &routev3.Route{Match: match, Action: &routev3.Route_Route{Route: exitAction(s, r)}}
 }
 
 // authorityLike matches what is asked for.
 func authorityLike(pattern string) *routev3.HeaderMatcher {
+	return headerPattern(":authority", pattern)
+}
+
+// headerPattern matches a header whose whole value the pattern matches.
+func headerPattern(name, pattern string) *routev3.HeaderMatcher {
 	return &routev3.HeaderMatcher{
-		Name: ":authority",
+		Name: name,
 		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
 			MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: pattern}},
 		}},
 	}
 }
 
-// exitAction goes where the one route of the exit says, else where the request asks. It has no timeout: Envoy's own 15 s
-// would cut a stream whose client has nothing more to say.
-func exitAction(s *stanzaPlan) *routev3.RouteAction {
+// exitAction goes where a route says. It has no timeout: Envoy's own 15 s would cut a stream whose client has nothing more
+// to say.
+func exitAction(s *stanzaPlan, r routePlan) *routev3.RouteAction {
 	action := &routev3.RouteAction{
-		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: s.clusters[0].name},
+		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: r.clusters[0].name},
 		Timeout:          &durationpb.Duration{},
-		UpgradeConfigs:   upgrades(s),
+		UpgradeConfigs:   upgrades(s.stanza.Exit.Tunnel, r.route.Via != nil),
 	}
-	if len(s.routes) > 0 && len(s.routes[0].clusters) > 1 {
-		action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weightedRoute(s.routes[0].clusters)}
+	if len(r.clusters) > 1 {
+		action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weightedRoute(r.clusters)}
 	}
 	return action
 }
@@ -125,11 +135,10 @@ func weightedRoute(clusters []weightedCluster) *routev3.WeightedCluster {
 	return weighted
 }
 
-// upgrades are the kinds of streams that the exit takes. Where they are passed on they are only let through; a POST is
+// upgrades are the kinds of streams that an exit of t takes. Where they are passed on they are only let through; a POST is
 // then a request as any other.
-func upgrades(s *stanzaPlan) []*routev3.RouteAction_UpgradeConfig {
-	post, onward := s.stanza.Exit.Tunnel.Method == config.Post, len(s.routes) > 0 && s.routes[0].route.Via != nil
-	switch {
+func upgrades(t *config.Tunnel, onward bool) []*routev3.RouteAction_UpgradeConfig {
+	switch post := t.Method == config.Post; {
 	case post && onward:
 		return nil
 	case post:
@@ -168,10 +177,10 @@ func exitMatch(t *config.Tunnel) *routev3.RouteMatch {
 	}
 }
 
-// exitFilters resolve what is asked for, unless everything goes one way.
+// exitFilters resolve what is asked for, where some route goes there.
 func exitFilters(s *stanzaPlan) []*httpconnv3.HttpFilter {
 	router := httpFilter(routerName, &routerv3.Router{})
-	if len(s.routes) > 0 {
+	if !slices.ContainsFunc(s.routes, func(r routePlan) bool { return r.route.Requested }) {
 		return []*httpconnv3.HttpFilter{router}
 	}
 	return []*httpconnv3.HttpFilter{

@@ -1,14 +1,18 @@
 package translate
 
 import (
+	"slices"
+
+	xdscorev3 "github.com/cncf/xds/go/xds/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // anyTLS is the row of an `sni:` table for the TLS clients that no other row took, also those without a name.
 const anyTLS = "*"
 
-// filterChains is one chain for each route, and one for an exit. On a listener that inspects, the route for everything else is its default
+// filterChains is one chain for each route, and one for an exit. On a listener that chooses, the route for everything else is its default
 // chain instead.
 func filterChains(s *stanzaPlan) []*listenerv3.FilterChain {
 	if s.stanza.Exit != nil {
@@ -33,10 +37,24 @@ func defaultFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
 	return nil
 }
 
-// isDefault reports whether r is the default chain. Where nothing is inspected, the one route is an ordinary chain:
+// matches reports whether a matcher chooses the chain. An exit has one, whose routes are those of HTTP.
+func (s *stanzaPlan) matches() bool { return s.stanza.InOrder && s.stanza.Exit == nil }
+
+// chooses reports whether there is more than one chain to go by, so that a connection may fit none.
+func (s *stanzaPlan) chooses() bool { return s.stanza.Inspects || s.matches() }
+
+// isDefault reports whether r is the default chain. Where nothing is chosen, the one route is an ordinary chain:
 // Envoy changes a listener in place, without draining its connections, only if it has one.
-func (s *stanzaPlan) isDefault(r routePlan) bool {
-	return s.stanza.Inspects && r.route.SNI == ""
+func (s *stanzaPlan) isDefault(r routePlan) bool { return s.chooses() && r.route.Name == "" }
+
+// listed are the routes of `routes:`.
+func (s *stanzaPlan) listed() []routePlan {
+	return slices.DeleteFunc(slices.Clone(s.routes), func(r routePlan) bool { return r.route.Name == "" })
+}
+
+// chainAction takes the filter chain of r.
+func chainAction(r routePlan) *xdscorev3.TypedExtensionConfig {
+	return &xdscorev3.TypedExtensionConfig{Name: chainActionName, TypedConfig: pack(wrapperspb.String(r.name))}
 }
 
 func filterChain(s *stanzaPlan, r routePlan) *listenerv3.FilterChain {

@@ -43,11 +43,16 @@ func tcpListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
 		TcpKeepalive:                  listenerKeepalive(s.stanza, b),
 		FilterChains:                  filterChains(s),
 	}
-	if s.stanza.Inspects {
+	if s.chooses() {
 		l.DefaultFilterChain = defaultFilterChain(s)
+		l.AccessLog = refusedLog(s.stanza)
+	}
+	if s.matches() {
+		l.FilterChainMatcher = matcher(s.listed(), chainAction)
+	}
+	if s.stanza.Inspects {
 		l.ListenerFilters = []*listenerv3.ListenerFilter{tlsInspector()}
 		l.ListenerFiltersTimeout = &durationpb.Duration{Seconds: inspectTimeoutSeconds}
-		l.AccessLog = refusedLog(s.stanza)
 	}
 	return l
 }

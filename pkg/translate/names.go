@@ -45,6 +45,7 @@ const (
 	stderrLogName  = "envoy.access_loggers.stderr"
 	tlsSocketName  = "envoy.transport_sockets.tls"
 	quicSocketName = "envoy.transport_sockets.quic"
+	ipMatcherName  = "envoy.matching.matchers.ip"
 
 	proxyProtocolSocketName = "envoy.transport_sockets.upstream_proxy_protocol"
 	internalSocketName      = "envoy.transport_sockets.internal_upstream"
@@ -56,8 +57,9 @@ const (
 	maglevName       = "envoy.load_balancing_policies.maglev"
 	ringHashName     = "envoy.load_balancing_policies.ring_hash"
 
-	// udpRouteName is free: the action of udp_proxy's matcher.
-	udpRouteName = "route"
+	// udpRouteName and chainActionName are free: the actions of the matchers of udp_proxy and of a listener.
+	udpRouteName    = "route"
+	chainActionName = "filter_chain"
 )
 
 // listenerName is the name of the Envoy listener of one bound address: "tcp/0.0.0.0:5432", "udp/[::]:53",
@@ -71,7 +73,7 @@ func listenerName(p config.Protocol, b config.Bind) string {
 // those of the other listeners, so that Envoy has it before a listener that needs it.
 func insideListenerName(cluster string) string { return "inside/" + cluster }
 
-// chainName is the name of the filter chain of a route, "edge/a.example.com" or, for everything else, "edge". It is what
+// chainName is the name of the filter chain of a route, "edge/a.example.com", "edge/office" or, for everything else, "edge". It is what
 // an access log shows as %FILTER_CHAIN_NAME%.
 func chainName(l *config.Listener, r *config.Route) string {
 	if r.Name == "" {
@@ -79,6 +81,9 @@ func chainName(l *config.Listener, r *config.Route) string {
 	}
 	return l.Name + "/" + r.Name
 }
+
+// exitName is the name of the routes of an exit, and of their virtual host.
+func exitName(l *config.Listener) string { return l.Name + "/exit" }
 
 // The names of secrets say what they are for, as the file has it: "listeners.api/cert", "listeners.api/client_ca",
 // "backends.web/ca", "backends.web/cert". In front of the slash is their owner: a stanza, or for a backend inline in a

@@ -27,13 +27,14 @@ type stanzaKey struct {
 // stanzaPlan is the Envoy listeners of one stanza and protocol: one for each bound address.
 type stanzaPlan struct {
 	stanza *config.Listener
-	// routes are those of the stanza, in the same order, and clusters all that they go to.
+	// routes are those of the stanza, in the same order, and clusters all that they go to. An exit that goes where it is asked
+	// to has a route for that, too.
 	routes    []routePlan
 	clusters  []*clusterPlan
 	resources []*Resource
 }
 
-// routePlan is one filter chain, or the one action of a UDP listener.
+// routePlan is one filter chain, or one action of a UDP listener.
 type routePlan struct {
 	name  string
 	route *config.Route
@@ -83,7 +84,7 @@ func newPlan(c *config.Config, before plan) (plan, error) {
 		if err := p.addClusters(s.clusters); err != nil {
 			return plan{}, fmt.Errorf("listener %q: %w", l.Name, err)
 		}
-		if l.Protocol == config.UDP && l.Exit == nil && (len(s.routes) != 1 || len(s.routes[0].clusters) != 1) {
+		if l.Protocol == config.UDP && l.Exit == nil && slices.ContainsFunc(s.routes, func(r routePlan) bool { return len(r.clusters) != 1 }) {
 			return plan{}, fmt.Errorf("listener %q: udp_proxy sends sessions to one cluster only", l.Name)
 		}
 	}
@@ -92,10 +93,17 @@ func newPlan(c *config.Config, before plan) (plan, error) {
 
 func newStanzaPlan(l *config.Listener, names tunnelNames) *stanzaPlan {
 	s := &stanzaPlan{stanza: l}
-	if l.Exit != nil && len(l.Routes) == 0 {
-		s.clusters = []*clusterPlan{{name: l.Exit.Cluster, exit: &l.At, dns: &l.Exit.DNS}}
+	routes := l.Routes
+	if e := l.Exit; e != nil && len(e.Targets) > 0 && !slices.ContainsFunc(routes, isRest) {
+		routes = append(slices.Clip(routes), &config.Route{Requested: true})
 	}
-	for _, r := range l.Routes {
+	for _, r := range routes {
+		if l.Exit != nil && r.Requested {
+			forward := &clusterPlan{name: l.Exit.Cluster, exit: &l.At, dns: &l.Exit.DNS}
+			s.clusters = append(s.clusters, forward)
+			s.routes = append(s.routes, routePlan{name: chainName(l, r), route: r, clusters: []weightedCluster{{forward.name, 1}}})
+			continue
+		}
 		s.clusters = append(s.clusters, clustersOf(r, names)...)
 		s.routes = append(s.routes, newRoutePlan(l, r, names))
 	}
@@ -109,6 +117,9 @@ func newRoutePlan(l *config.Listener, r *config.Route, names tunnelNames) routeP
 	}
 	return p
 }
+
+// isRest reports whether r takes what no table or list does.
+func isRest(r *config.Route) bool { return r.Name == "" }
 
 // clustersOf is the clusters that a route needs.
 func clustersOf(r *config.Route, names tunnelNames) []*clusterPlan {
@@ -229,9 +240,6 @@ func (s *stanzaPlan) refs() []Ref {
 		for _, c := range r.clusters {
 			names = append(names, c.name)
 		}
-	}
-	if len(s.routes) == 0 {
-		names = append(names, s.stanza.Exit.Cluster)
 	}
 	slices.Sort(names)
 	var refs []Ref

@@ -198,8 +198,11 @@ func randomFile(r *rand.Rand) string {
 		if protocol == "tcp" {
 			b.WriteString(pick("", "    tls: {cert: {on_envoy: /a.crt}}\n", "    tls: {cert: [{on_envoy: /a.crt}, {on_envoy: /b.crt}], client_ca: {on_envoy: /c.crt}, names: [x, \"*.y\"]}\n"))
 		}
-		if protocol == "tcp" && r.IntN(2) == 0 {
+		switch {
+		case protocol == "tcp" && r.IntN(2) == 0:
 			fmt.Fprintf(&b, "    sni: {a.example.com: %s, \"*.example.com\": b1, \"*\": 10.1.0.1:1}\n", randomTarget(r))
+		case r.IntN(3) == 0:
+			fmt.Fprintf(&b, "    routes: [{name: a, from: 10.0.0.0/8, to: %s}, {name: b, address: [10.0.0.1, 10.1.0.0/16], to: b1}]\n", randomTarget(r))
 		}
 		fmt.Fprintf(&b, "    to: %s\n", randomTarget(r))
 	}

@@ -12,11 +12,11 @@ import (
 func tcpProxy(l *config.Listener, r routePlan) *listenerv3.Filter {
 	p := &tcpproxyv3.TcpProxy{
 		StatPrefix:         l.Name,
-		IdleTimeout:        duration(l.Timeouts.Idle),
+		IdleTimeout:        duration(r.route.Timeouts.Idle),
 		MaxConnectAttempts: attempts(firstRetry(r.route)),
 		BackoffOptions:     backoff(firstRetry(r.route)),
 		HashPolicy:         []*typev3.HashPolicy{clientHash()},
-		AccessLog:          connectionLog(l),
+		AccessLog:          connectionLog(l, r.route.AccessLog),
 		TunnelingConfig:    tcpTunneling(r.route),
 	}
 	if len(r.clusters) == 1 {

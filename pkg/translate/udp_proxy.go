@@ -2,7 +2,6 @@ package translate
 
 import (
 	xdscorev3 "github.com/cncf/xds/go/xds/core/v3"
-	xdsmatcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	udpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/udp/udp_proxy/v3"
 )
@@ -12,7 +11,7 @@ import (
 func udpProxy(s *stanzaPlan) *listenerv3.ListenerFilter {
 	return listenerFilter(udpProxyName, &udpproxyv3.UdpProxyConfig{
 		StatPrefix:           s.stanza.Name,
-		RouteSpecifier:       &udpproxyv3.UdpProxyConfig_Matcher{Matcher: udpMatcher(s.routes[0].clusters[0].name)},
+		RouteSpecifier:       &udpproxyv3.UdpProxyConfig_Matcher{Matcher: matcher(s.routes, udpAction)},
 		IdleTimeout:          duration(s.stanza.Timeouts.Idle),
 		HashPolicies:         []*udpproxyv3.UdpProxyConfig_HashPolicy{udpClientHash()},
 		UpstreamSocketConfig: udpSocket(s.stanza),
@@ -22,12 +21,9 @@ func udpProxy(s *stanzaPlan) *listenerv3.ListenerFilter {
 	})
 }
 
-// udpMatcher sends every session to one cluster. The matcher is the way to name it that is not deprecated.
-func udpMatcher(cluster string) *xdsmatcherv3.Matcher {
-	route := &xdscorev3.TypedExtensionConfig{Name: udpRouteName, TypedConfig: pack(&udpproxyv3.Route{Cluster: cluster})}
-	return &xdsmatcherv3.Matcher{
-		OnNoMatch: &xdsmatcherv3.Matcher_OnMatch{OnMatch: &xdsmatcherv3.Matcher_OnMatch_Action{Action: route}},
-	}
+// udpAction sends a session to the one cluster of r. The matcher is the way to name it that is not deprecated.
+func udpAction(r routePlan) *xdscorev3.TypedExtensionConfig {
+	return &xdscorev3.TypedExtensionConfig{Name: udpRouteName, TypedConfig: pack(&udpproxyv3.Route{Cluster: r.clusters[0].name})}
 }
 
 // udpClientHash is clientHash for sessions.

@@ -33,6 +33,8 @@ type Conn struct {
 type Dialer struct {
 	// From is the local IP address; empty means any.
 	From string
+	// FromPort is the local port; 0 means any. It needs From.
+	FromPort int
 	// TLS, unless nil, wraps the connection.
 	TLS *tls.Config
 	// First is a line to send before the greeting comes, for a proxy that waits for the client to speak.
@@ -72,9 +74,9 @@ func (d Dialer) local(network string) *net.Dialer {
 		return &net.Dialer{}
 	}
 	if strings.HasPrefix(network, "udp") {
-		return &net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(d.From)}}
+		return &net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(d.From), Port: d.FromPort}}
 	}
-	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(d.From)}}
+	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(d.From), Port: d.FromPort}}
 }
 
 // meet sends the first line, if there is one, and waits for the greeting and for that line to come back.

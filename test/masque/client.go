@@ -40,6 +40,8 @@ type Ask struct {
 	Datagrams bool
 	// Capsules sends datagrams on the stream over HTTP/3, too, where they would otherwise travel beside it.
 	Capsules bool
+	// Header is sent besides.
+	Header http.Header
 }
 
 // UDPPath is the path that asks for datagrams to a host, as it is written in a URL, and a port.
@@ -76,12 +78,14 @@ func (a Ask) openHTTP1(ctx context.Context) (*Stream, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	s := &Stream{out: conn, close: func() error { stop(); return conn.Close() }}
-	text := fmt.Sprintf("CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", a.Authority)
+	text := fmt.Sprintf("CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n", a.Authority)
 	if a.Method == http.MethodPost {
-		text = fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n\r\n", a.Path, a.Authority)
+		text = fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n", a.Path, a.Authority)
 		s.out = httputil.NewChunkedWriter(conn)
 	}
-	if _, err := io.WriteString(conn, text); err != nil {
+	var header strings.Builder
+	_ = a.Header.Write(&header) // a Builder never fails
+	if _, err := io.WriteString(conn, text+header.String()+"\r\n"); err != nil {
 		return nil, failed(s, err)
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: a.Method})
@@ -102,7 +106,8 @@ func (a Ask) openHTTP2(ctx context.Context) (*Stream, error) {
 	request := a.request()
 	request.Body = body
 	if a.Datagrams {
-		request.Header = http.Header{":protocol": {connectUDP}, "Capsule-Protocol": {"?1"}}
+		request.Header[":protocol"] = []string{connectUDP}
+		request.Header.Set("Capsule-Protocol", "?1")
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &Stream{out: out, close: func() error { cancel(); transport.CloseIdleConnections(); return out.Close() }}
@@ -116,7 +121,10 @@ func (a Ask) request() *http.Request {
 		Method: a.Method,
 		URL:    &url.URL{Scheme: "http", Host: a.Proxy},
 		Host:   a.Authority,
-		Header: http.Header{},
+		Header: a.Header.Clone(),
+	}
+	if r.Header == nil {
+		r.Header = http.Header{}
 	}
 	if a.TLS != nil {
 		r.URL.Scheme = "https"

@@ -66,7 +66,8 @@ func (a Ask) openHTTP3(ctx context.Context) (*Stream, error) {
 	s := &Stream{close: func() error { return conn.CloseWithError(0, "") }}
 	request := a.request()
 	if a.Datagrams {
-		request.Proto, request.Header = connectUDP, http.Header{"Capsule-Protocol": {"?1"}}
+		request.Proto = connectUDP
+		request.Header.Set("Capsule-Protocol", "?1")
 	}
 	stream, response, err := ask(ctx, conn, request)
 	if s, err = a.opened(s, response, err); err != nil {

@@ -1,0 +1,244 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// spot is one address of a listener, as the conditions of its routes see it.
+type spot struct {
+	Bind
+	// ends is whether TLS ends there, so that nothing else gets through.
+	ends bool
+}
+
+// spots are the addresses of l.
+func (l *Listener) spots() []spot {
+	made := make([]spot, len(l.Binds))
+	for i, b := range l.Binds {
+		made[i] = spot{b, l.TLS != nil}
+	}
+	return made
+}
+
+var (
+	every4 = Network{netip.PrefixFrom(netip.IPv4Unspecified(), 0)}
+	every6 = Network{netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+)
+
+// ports are those that can be dialled there.
+func (s spot) ports() []Ports {
+	if s.Path != "" {
+		return nil
+	}
+	return []Ports{{s.Port, s.Last}}
+}
+
+// dialled are the addresses that can be dialled there.
+func (s spot) dialled() []Network {
+	if s.Path != "" || s.Address.IsUnspecified() {
+		return s.clients()
+	}
+	return []Network{{netip.PrefixFrom(s.Address, s.Address.BitLen())}}
+}
+
+// clients are the addresses that clients can have there.
+func (s spot) clients() []Network {
+	switch {
+	case s.Path != "":
+		return nil
+	case s.Address.Is4():
+		return []Network{every4}
+	case s.Address.IsUnspecified():
+		return []Network{every4, every6}
+	}
+	return []Network{every6}
+}
+
+// sources are where clients can be: a unix socket has local ones.
+func (s spot) sources() []Client {
+	if s.Path != "" {
+		return []Client{{Origin: Local}}
+	}
+	var made []Client
+	for _, n := range s.clients() {
+		made = append(made, Client{Network: n.Prefix})
+	}
+	return made
+}
+
+// takesPort, takesAddress, takesClient, takesFromPort and takesTransport report whether some client there has what is asked for.
+func (s spot) takesPort(p Ports) bool { return slices.ContainsFunc(s.ports(), p.meets) }
+
+func (s spot) takesAddress(n Network) bool {
+	return slices.ContainsFunc(s.dialled(), func(o Network) bool { return o.Overlaps(n.Prefix) })
+}
+
+func (s spot) takesClient(from Client) bool {
+	if from.Origin == Local {
+		return true
+	}
+	return slices.ContainsFunc(s.clients(), func(o Network) bool { return from.Origin == External || o.Overlaps(from.Network) })
+}
+
+func (s spot) takesFromPort(Ports) bool { return s.Path == "" }
+
+func (s spot) takesTransport(t Transport) bool { return t == TransportTLS || !s.ends }
+
+// takes reports whether some client there can have all that m asks for.
+func (s spot) takes(m *Match) bool {
+	return someOf(m.Port, s.takesPort) && someOf(m.Address, s.takesAddress) && someOf(m.From, s.takesClient) &&
+		someOf(m.FromPort, s.takesFromPort) && someOf(m.Transport, s.takesTransport)
+}
+
+// someOf reports whether one of the values fits, or none is asked for.
+func someOf[T any](list []T, fits func(T) bool) bool {
+	return len(list) == 0 || slices.ContainsFunc(list, fits)
+}
+
+// allOf reports whether each of the values fits, of which there are some.
+func allOf[T any](list []T, fits func(T) bool) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(x T) bool { return !fits(x) })
+}
+
+// covers reports whether m takes every connection at these addresses that o takes.
+func (m *Match) covers(o *Match, spots []spot) bool {
+	for _, s := range spots {
+		if s.takes(o) && !m.coversAt(s, o) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *Match) coversAt(s spot, o *Match) bool {
+	ports, fromPorts := orElse(o.Port, s.ports(), s.takesPort), orElse(o.FromPort, []Ports{{1, 65535}}, s.takesFromPort)
+	dialled, sources := orElse(o.Address, s.dialled(), s.takesAddress), orElse(o.From, s.sources(), s.takesClient)
+	return (len(m.Port) == 0 || allOf(ports, func(p Ports) bool { return p.within(s).covered(m.Port) })) &&
+		(len(m.FromPort) == 0 || allOf(fromPorts, func(p Ports) bool { return p.covered(m.FromPort) })) &&
+		(len(m.Address) == 0 || allOf(dialled, func(n Network) bool { return n.within(s).covered(m.Address) })) &&
+		(len(m.From) == 0 || allOf(sources, func(from Client) bool { return from.covered(m.From, s) })) &&
+		(len(m.ALPN) == 0 || allOf(o.ALPN, func(name string) bool { return slices.Contains(m.ALPN, name) })) &&
+		(len(m.Transport) == 0 || allOf(o.transports(s), func(t Transport) bool { return slices.Contains(m.Transport, t) })) &&
+		(len(m.SNI) == 0 || m.coversNames(o, s))
+}
+
+// orElse is the values that fit, or the others where none is asked for.
+func orElse[T any](list, otherwise []T, fits func(T) bool) []T {
+	if len(list) == 0 {
+		return otherwise
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(x T) bool { return !fits(x) })
+}
+
+// within is the part of p that can be dialled at s, which is some.
+func (p Ports) within(s spot) Ports {
+	return Ports{max(p.First, s.Port), min(p.Last, s.Last)}
+}
+
+// within is the part of n that can be dialled at s, which is some.
+func (n Network) within(s spot) Network {
+	if at := s.dialled(); len(at) == 1 && at[0].Bits() > n.Bits() {
+		return at[0]
+	}
+	return n
+}
+
+// transports are what the clients of m speak at s.
+func (m *Match) transports(s spot) []Transport {
+	switch {
+	case len(m.Transport) > 0:
+		return m.Transport
+	case m.tls() || s.ends:
+		return []Transport{TransportTLS}
+	}
+	return []Transport{TransportTLS, TransportPlain}
+}
+
+// coversNames reports whether the names of m take those of o; "*" of m takes every client of o that speaks TLS.
+func (m *Match) coversNames(o *Match, s spot) bool {
+	if slices.Contains(m.SNI, "*") {
+		return !slices.Contains(o.transports(s), TransportPlain)
+	}
+	return allOf(o.SNI, func(name ServerName) bool { return slices.ContainsFunc(m.SNI, name.covered) })
+}
+
+// covered reports whether by takes n, where by is not "*".
+func (n ServerName) covered(by ServerName) bool {
+	below, wild := strings.CutPrefix(string(by), "*")
+	return n == by || wild && strings.HasSuffix(string(n), below)
+}
+
+// covered reports whether each client of c at s is one of these.
+func (c Client) covered(by []Client, s spot) bool {
+	var networks []Network
+	origins := map[Origin]bool{}
+	for _, o := range by {
+		if o.Origin != "" {
+			origins[o.Origin] = true
+		} else {
+			networks = append(networks, Network{o.Network})
+		}
+	}
+	all := allOf(s.clients(), func(n Network) bool { return n.covered(networks) })
+	switch {
+	case all, origins[Local] && origins[External], origins[c.Origin]:
+		return true
+	case c.Origin != "":
+		return false
+	}
+	return origins[Local] && c.Network.Addr().IsLoopback() && c.Network.Bits() >= 8 || Network{c.Network}.covered(networks)
+}
+
+// checkMatch says which values of the conditions of a route, which stand in v, no connection can have.
+func (r *reading) checkMatch(m *Match, v *value, l *Listener) {
+	spots := l.spots()
+	never(r, m.Port, v.get("port"), spots, spot.takesPort)
+	never(r, m.Address, v.get("address"), spots, spot.takesAddress)
+	never(r, m.From, v.get("from"), spots, spot.takesClient)
+	never(r, m.FromPort, v.get("from_port"), spots, spot.takesFromPort)
+	plain := v.get("transport")
+	switch {
+	case !slices.Contains(m.Transport, TransportPlain):
+	case m.tls():
+		r.errorf(idUnreachable, plain, "plain never fits beside %s, which only TLS clients tell", tellers(v))
+	case l.TLS != nil:
+		r.errorf(idUnreachable, plain, "plain never fits: the listener ends TLS, and takes nothing else")
+	}
+}
+
+// tellers are the conditions of v that only TLS clients can have.
+func tellers(v *value) string {
+	var names []string
+	for _, name := range []string{"sni", "alpn"} {
+		if v.get(name) != nil {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " and ")
+}
+
+// never says which values of one condition nobody at these addresses has.
+func never[T fmt.Stringer](r *reading, list []T, at *value, spots []spot, takes func(spot, T) bool) {
+	for i, x := range list {
+		if !slices.ContainsFunc(spots, func(s spot) bool { return takes(s, x) }) {
+			r.errorf(idUnreachable, at.elements()[i], "%s never fits: the listener is at %s", x, addressesOf(spots))
+		}
+	}
+}
+
+// addressesOf are those of spots, as messages name them.
+func addressesOf(spots []spot) string {
+	var texts []string
+	for _, s := range spots {
+		text := s.String()
+		if s.Last != s.Port {
+			text += "-" + strconv.Itoa(int(s.Last))
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", ")
+}
