@@ -28,6 +28,11 @@ func (p *patient) listener(l *config.Listener) {
 			w := wantOf(l, r)
 			p.where.Way, p.where.Listener = Near, l.Name
 			p.where.Address = dialable(b)
+			if l.InOrder {
+				p.say(Connect, skipped("which of its routes takes a client goes by who that is, and the check may be another one").
+					but("connect as a client of the route does to see that way as well"))
+				return
+			}
 			if l.Protocol == config.UDP {
 				p.nearUDP(w)
 			} else {

@@ -331,3 +331,27 @@ func TestJSON(t *testing.T) {
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// TestRoutes: of a listener with routes the far end is asked for what each of them asks for; whom they take is not for the
+// check to play. An exit passes on what its routes do.
+func TestRoutes(t *testing.T) {
+	w := newWard(t)
+	end := w.behaving(masque.Manner{Plain: true})
+	text, _ := w.check(fmt.Sprintf(`
+listeners:
+  web:
+    tcp: "127.0.0.1:1"
+    via: hub
+    routes:
+      - {name: a, from: 10.0.0.0/8, to: 10.0.0.1:1}
+      - {name: b, sni: "*.example.com", to: 10.0.0.2:2}
+tunnels:
+  hub: {proxy: %q, http: 2, exit: {tcp: "127.0.0.1:9", routes: [{name: far, target: 10.0.0.2:2, via: next}], to: 10.0.0.3:3}}
+  next: {proxy: %[1]q, http: 2}
+`, end), Options{})
+	wantLines(t, text, `tunnel hub`, `ok +tcp 10.0.0.1:1: 65536 bytes`, `ok +tcp 10.0.0.2:2: 65536 bytes`,
+		`listener web`, `skipped +which of its routes`, `tunnel next`, `ok +tcp 10.0.0.2:2: 65536 bytes`)
+	if _, next, _ := strings.Cut(text, "tunnel next"); strings.Contains(next, "10.0.0.1:1") {
+		t.Error("the next tunnel is asked for what does not come to it")
+	}
+}

@@ -120,22 +120,33 @@ func asked(c *config.Config, t *config.Tunnel, passed []*config.Tunnel) []want {
 			case l.Exit == nil:
 				wants = append(wants, wantOf(l, r))
 			case !slices.Contains(passed, l.Exit.Tunnel):
-				wants = append(wants, asked(c, l.Exit.Tunnel, append(passed, t))...)
+				wants = append(wants, passing(r, asked(c, l.Exit.Tunnel, append(passed, t)))...)
 			}
 		}
 	}
 	return wants
 }
 
+// passing are those of the wants that the route of an exit passes on, by their targets.
+func passing(r *config.Route, wants []want) []want {
+	return slices.DeleteFunc(wants, func(w want) bool {
+		return r.RequestMatch != nil && !slices.ContainsFunc(r.RequestMatch.Targets, func(a config.Allowed) bool { return a.Allows(w.ask) })
+	})
+}
+
 // serverName is a host name that the route takes; empty where it takes all clients.
 func serverName(r *config.Route) string {
-	switch name, below := strings.CutPrefix(r.SNI, "*."); {
-	case below:
-		return "check." + name
-	case r.SNI == "*":
+	name := r.SNI
+	if m := r.Match; m != nil && len(m.SNI) > 0 {
+		name = string(m.SNI[0])
+	}
+	switch below, wild := strings.CutPrefix(name, "*."); {
+	case wild:
+		return "check." + below
+	case name == "*":
 		return "check.invalid"
 	default:
-		return r.SNI
+		return name
 	}
 }
 

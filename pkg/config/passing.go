@@ -95,6 +95,9 @@ func (t *tunnel) pass(from *tunnel, targets []Allowed) (news bool) {
 // allowed is a as what may be asked for.
 func (a Ask) allowed() Allowed { return Allowed{Host: a.Host, Port: a.Port, Last: a.Port} }
 
+// Allows reports whether a near end may ask for this where a is what may be asked for.
+func (a Allowed) Allows(ask Ask) bool { return ask.allowed().covered(a) }
+
 // and is what a and o both hold; false for nothing.
 func (a Allowed) and(o Allowed) (Allowed, bool) {
 	first, last := o, a

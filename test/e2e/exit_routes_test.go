@@ -175,6 +175,7 @@ listeners:
     routes:
       - {name: carried, from: 127.0.0.2, to: "a.example:7", via: hub}
       - {name: other, from: 127.0.0.3, to: $rest, via: hub}
+      - {name: silver, from: 127.0.0.5, to: "a.example:7", via: hub, headers: {x-plan: silver}}
       - {name: straight, from: 127.0.0.4, to: $straight}
     nodes: {id: near}
   udp: {udp: $udp, to: "a.example:7", via: hub, nodes: {id: near}}
@@ -186,11 +187,13 @@ tunnels:
     headers: {x-plan: gold}
     exit:
       tls: ../hub.crt
-      routes: [{name: gold, target: "*.example:7", request_headers: {x-plan: "g*"}, to: $gold}]
+      routes:
+        - {name: gold, target: "*.example:7", request_headers: {x-plan: "g*"}, to: $gold}
+        - {name: silver, target: "*.example:7", request_headers: {x-plan: silver}, to: $rest}
       targets: $rest
       nodes: {id: far}
 `)
-		for from, want := range map[string]string{"127.0.0.2": "gold", "127.0.0.3": "rest", "127.0.0.4": "straight"} {
+		for from, want := range map[string]string{"127.0.0.2": "gold", "127.0.0.3": "rest", "127.0.0.4": "straight", "127.0.0.5": "rest"} {
 			f.wantDialed(echo.Dialer{From: from}, "edge", want)
 		}
 		f.wantUDP("udp", "gold")
