@@ -425,3 +425,21 @@ listeners:
 		f.wantTCP("all", "all2")
 	})
 }
+
+// TestFirstRoute: the first route of a listener makes its way for everything another one, which drains once.
+func TestFirstRoute(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("blue", "green")
+		f.start(`listeners: {edge: {tcp: $edge, to: $blue}}`)
+		conn := f.dialed("edge", "blue")
+		f.edit(`listeners: {edge: {tcp: $edge, to: $blue, routes: [{name: a, from: 127.0.0.2, to: $green}]}}`)
+		f.wantDialed(echo.Dialer{From: "127.0.0.2"}, "edge", "green")
+		f.wantTCP("edge", "blue")
+		f.until(func(context.Context) error {
+			if conn.Ask("still there") == nil {
+				return errors.New("the connection of before is still open")
+			}
+			return nil
+		})
+	})
+}
