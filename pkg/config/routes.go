@@ -185,11 +185,13 @@ func (l *listing) send(route *Route, to target, o origin, cluster string) {
 	}
 	if o.tunnel == nil {
 		l.rows = append(l.rows, row{to: to})
-	} else if l.Inspects && (route.Match == nil || len(route.Match.SNI) == 0) && strings.Contains(to.value.text, "%"+serverName) {
-		l.errorf(idWord, to.value, "%s is known only to a route with sni; write it beside, as sni: \"*.example.com\", with the names that may be asked for", "%"+serverName+"%")
 	}
 	l.carried = l.carried || o.tunnel == l.whole.tunnel
 	l.target(route, to, o, cluster)
+	named := route.Match != nil && len(route.Match.SNI) > 0
+	if operator := "%" + serverName + "%"; l.Inspects && !named && strings.Contains(route.Ask.Host, operator) {
+		l.errorf(idWord, to.value, "%s is known only to a route with sni; write it beside, as sni: \"*.example.com\", with the names that may be asked for", operator)
+	}
 }
 
 // route reads one element of `routes:`.

@@ -202,7 +202,11 @@ func randomFile(r *rand.Rand) string {
 		case protocol == "tcp" && r.IntN(2) == 0:
 			fmt.Fprintf(&b, "    sni: {a.example.com: %s, \"*.example.com\": b1, \"*\": 10.1.0.1:1}\n", randomTarget(r))
 		case r.IntN(3) == 0:
-			fmt.Fprintf(&b, "    routes: [{name: a, from: 10.0.0.0/8, to: %s}, {name: b, address: [10.0.0.1, 10.1.0.0/16], to: b1}]\n", randomTarget(r))
+			to := "10.9.0.3:1"
+			if protocol == "tcp" {
+				to = randomTarget(r)
+			}
+			fmt.Fprintf(&b, "    routes: [{name: a, from: 10.0.0.0/8, to: %s}, {name: b, address: [10.0.0.1, 10.1.0.0/16], to: 10.9.0.4:1}]\n", to)
 		}
 		fmt.Fprintf(&b, "    to: %s\n", randomTarget(r))
 	}

@@ -443,3 +443,26 @@ func TestFirstRoute(t *testing.T) {
 		})
 	})
 }
+
+// TestRoutesInside: of one listener, the target of one route is told who the client is, and that of another is not.
+func TestRoutesInside(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.proxied("one", 2)
+		f.backends("two")
+		f.startTunnel(`
+listeners:
+  edge:
+    tcp: $edge
+    routes:
+      - {name: bare, from: 127.0.0.2, to: $two}
+      - {name: told, from: local, to: {endpoints: $one, proxy_protocol: v2}}
+    to: $two
+    via: hub
+    nodes: {id: near}
+tunnels: {hub: {proxy: $hub, http: 2, exit: {nodes: {id: far}}}}
+`)
+		f.wantTold("edge", "one")
+		f.wantDialed(echo.Dialer{From: "127.0.0.2"}, "edge", "two")
+		f.wantDialed(echo.Dialer{From: f.otherAddress()}, "edge", "two")
+	})
+}
