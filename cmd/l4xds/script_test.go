@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -89,19 +91,20 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// ready waits until the admin address answers 200 at a path, and wants a text in the answer: `ready /readyz ok`. With
-// ! it waits for any other answer.
+// ready waits until the admin address answers 200 at a path, and with a text in the answer, if one is given. With ! it waits
+// for any other answer: `! ready /readyz 'does not exist'`.
 func ready(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: ready PATH")
+	if len(args) != 1 && len(args) != 2 {
+		ts.Fatalf("usage: ready PATH [TEXT]")
 	}
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		answer, err := http.Get("http://" + ts.Getenv("ADMIN") + args[0])
 		if err != nil {
 			continue
 		}
+		text, _ := io.ReadAll(answer.Body) // what it could not read is not the text
 		_ = answer.Body.Close()
-		if (answer.StatusCode == http.StatusOK) != neg {
+		if (answer.StatusCode == http.StatusOK) != neg && (len(args) == 1 || strings.Contains(string(text), args[1])) {
 			http.DefaultClient.CloseIdleConnections()
 			return
 		}
