@@ -63,6 +63,8 @@ func (d *division) line(text []byte, offset, number int, line []byte) bool {
 	at := len(line) - len(content)
 	content = bytes.TrimRight(content, "\r\n")
 	switch {
+	case len(content) == 0 && at > 0 && line[len(line)-1] != '\n':
+		return false // white space at the very end may belong to a text in front of it
 	case len(content) == 0:
 		return true // it means something only to a text that keeps such lines
 	case content[0] == '#':

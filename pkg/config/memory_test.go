@@ -51,6 +51,7 @@ func TestPiecesReadAlike(t *testing.T) {
 
 // unusual are texts at the border of what is divided.
 var unusual = []string{
+	"listeners: |\n x-a:   \n  ",
 	"listeners:\n  a: {tcp: 1,\n  b: 2}\n",
 	"listeners:\n  a: \"x\n  b: y\"\n",
 	"listeners:\n  a: 'x\n\n  b: y'\n  c: 1\n",
