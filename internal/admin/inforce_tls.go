@@ -17,7 +17,7 @@ func listenerTLS(t *config.ListenerTLS) string {
 		pairs = append(pairs, "client_ca", path(t.ClientCA), "client", string(t.Client))
 	}
 	pairs = append(pairs, names(t.Names, t.ALPN)...)
-	return flow(append(pairs, "min", string(t.Min), "max", string(t.Max))...)
+	return flow(append(pairs, parameters(t.Min, t.Max, t.Ciphers, t.Curves)...)...)
 }
 
 // backendTLS is the block of a backend.
@@ -33,7 +33,7 @@ func backendTLS(t *config.BackendTLS) string {
 		pairs = append(pairs, "cert", certificate(t.Cert))
 	}
 	pairs = append(pairs, names(t.Names, t.ALPN)...)
-	return flow(append(pairs, "min", string(t.Min), "max", string(t.Max))...)
+	return flow(append(pairs, parameters(t.Min, t.Max, t.Ciphers, t.Curves)...)...)
 }
 
 func certificate(c config.Certificate) string { return flow("cert", path(c.Chain), "key", path(c.Key)) }
@@ -62,6 +62,27 @@ func quoted(texts []string) []string {
 	made := make([]string, len(texts))
 	for i, text := range texts {
 		made[i] = strconv.Quote(text)
+	}
+	return made
+}
+
+// parameters are the keys of what may be agreed on.
+func parameters(low, high config.TLSVersion, ciphers []config.Cipher, curves []config.Curve) []string {
+	pairs := []string{"min", string(low), "max", string(high)}
+	if len(ciphers) > 0 {
+		pairs = append(pairs, "ciphers", list(words(ciphers)))
+	}
+	if len(curves) > 0 {
+		pairs = append(pairs, "curves", list(words(curves)))
+	}
+	return pairs
+}
+
+// words are texts that stand as they are.
+func words[T ~string](all []T) []string {
+	made := make([]string, len(all))
+	for i, w := range all {
+		made[i] = string(w)
 	}
 	return made
 }

@@ -39,6 +39,14 @@ type ListenerTLS struct {
 	// Default: 1.3.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsParameters.tls_maximum_protocol_version
 	Max TLSVersion `yaml:"max" default:"1.3"`
+	// Ciphers are those of TLS 1.2 that may be agreed on, the preferred one first. Those of TLS 1.3 cannot be chosen.
+	// Default: Envoy's own, all of which keep what was said before secret when a key becomes known later.
+	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsParameters.cipher_suites
+	Ciphers []Cipher `yaml:"ciphers"`
+	// Curves are those that keys may be agreed by, the preferred one first.
+	// Default: Envoy's own: X25519MLKEM768, X25519 and P-256.
+	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsParameters.ecdh_curves
+	Curves []Curve `yaml:"curves"`
 }
 
 // BackendTLS speaks TLS to the endpoints, and makes sure that they are who they should be.
@@ -81,6 +89,14 @@ type BackendTLS struct {
 	// Default: 1.3.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsParameters.tls_maximum_protocol_version
 	Max TLSVersion `yaml:"max" default:"1.3"`
+	// Ciphers are those of TLS 1.2 that may be agreed on, the preferred one first. Those of TLS 1.3 cannot be chosen.
+	// Default: Envoy's own, all of which keep what was said before secret when a key becomes known later.
+	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsParameters.cipher_suites
+	Ciphers []Cipher `yaml:"ciphers"`
+	// Curves are those that keys may be agreed by, the preferred one first.
+	// Default: Envoy's own: X25519MLKEM768, X25519 and P-256.
+	// Envoy: envoy.extensions.transport_sockets.tls.v3.TlsParameters.ecdh_curves
+	Curves []Curve `yaml:"curves"`
 }
 
 // Certificate is a certificate and its private key, both read by l4xds, or both on the Envoy. The zero Certificate is none.

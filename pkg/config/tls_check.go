@@ -17,7 +17,7 @@ func (t *ListenerTLS) check(d *decoder, v *value) {
 	if t.ClientCA.Path == "" {
 		d.useless(v, "without client_ca: nobody is asked for a certificate", "client", "names")
 	}
-	d.versions(t.Min, t.Max, v)
+	d.parameters(t.Min, t.Max, v)
 }
 
 // check reads the files of t, and says which keys make no sense together.
@@ -36,7 +36,7 @@ func (t *BackendTLS) check(d *decoder, v *value) {
 	if sni := v.get("sni"); sni != nil && t.SNI != "" {
 		t.SNI = d.serverName(sni)
 	}
-	d.versions(t.Min, t.Max, v)
+	d.parameters(t.Min, t.Max, v)
 }
 
 // elsewhere says of a key that it is one of TLS to a backend.

@@ -46,6 +46,7 @@ func (l *loader) checkQUIC(t *tunnel) {
 		l.errorf(idTunnel, http, "HTTP/3 is always inside TLS; write tls: {ca: …}, or tls: system")
 	} else {
 		l.checkALPN(t)
+		l.checkAgreement(t)
 		if tls.Max == TLS12 {
 			at, _ := l.ofProxy(t, "tls", "max")
 			l.errorf(idTLSVersions, at, "HTTP/3 is TLS 1.3 and nothing less; leave it out")
@@ -63,6 +64,27 @@ func (l *loader) checkQUIC(t *tunnel) {
 	}
 	if p := t.Ping; p != nil && p.Interval < minQUICPing {
 		l.errorf(idBounds, t.value.get("ping"), "%s is outside 1s.., the shortest interval of HTTP/3", p.Interval)
+	}
+}
+
+// checkAgreement says that what is agreed on over QUIC is not for the file to choose: Envoy does not look at it there.
+func (l *loader) checkAgreement(t *tunnel) {
+	tls := t.Proxy.TLS
+	for key, written := range map[string]bool{"ciphers": len(tls.Ciphers) > 0, "curves": len(tls.Curves) > 0} {
+		if written {
+			at, _ := l.ofProxy(t, "tls", key)
+			l.errorf(idNoEffect, at, "%s have no effect on HTTP/3; leave them out", key)
+		}
+	}
+}
+
+// checkFarAgreement is the same of e, which listens on UDP alone.
+func (e *far) checkFarAgreement() {
+	tls := e.value.get("tls")
+	for _, key := range []string{"ciphers", "curves"} {
+		if at := tls.pair(key); at != nil {
+			e.errorf(idNoEffect, at.key, "has no effect on HTTP/3; leave it out")
+		}
 	}
 }
 
@@ -124,6 +146,9 @@ func (e *far) checkFarQUIC(tcp bool) {
 		e.errorf(idTLSVersions, at, "HTTP/3 is TLS 1.3 and nothing less, and tls has max: 1.2; leave that out")
 	case !tcp && len(e.TLS.ALPN) > 0:
 		e.errorf(idNoEffect, cmp.Or(e.value.at("tls", "alpn"), at), "has no effect on HTTP/3, which says what is spoken; leave it out")
+	}
+	if !tcp {
+		e.checkFarAgreement()
 	}
 	if keepalive := e.value.get("keepalive"); !tcp && keepalive != nil && !keepalive.is("none") {
 		e.errorf(idNoEffect, keepalive, "has no effect on HTTP/3, which is no TCP; leave it out")

@@ -42,7 +42,7 @@ func downstreamTLS(l *config.Listener) *corev3.TransportSocket {
 // change of the listener.
 func downstreamTLSContext(owner string, t *config.ListenerTLS, protocols []string) *tlsv3.DownstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{
-		TlsParams:     tlsParameters(t.Min, t.Max),
+		TlsParams:     tlsParameters(t.Min, t.Max, t.Ciphers, t.Curves),
 		AlpnProtocols: alpn(t.ALPN, protocols),
 	}
 	for i := range t.Certs {
@@ -82,7 +82,7 @@ func upstreamTLS(cluster string, t *config.BackendTLS, via *config.Tunnel) *core
 // of the cluster.
 func upstreamTLSContext(owner string, t *config.BackendTLS, protocols []string) *tlsv3.UpstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{
-		TlsParams:     tlsParameters(t.Min, t.Max),
+		TlsParams:     tlsParameters(t.Min, t.Max, t.Ciphers, t.Curves),
 		AlpnProtocols: alpn(t.ALPN, protocols),
 	}
 	if t.Cert.Chain.Path != "" {
@@ -112,11 +112,18 @@ func alpn(written, spoken []string) []string {
 func quicSocket(m proto.Message) *corev3.TransportSocket { return transportSocket(quicSocketName, m) }
 
 // tlsParameters are always written: by its own default Envoy offers servers no more than TLS 1.2.
-func tlsParameters(low, high config.TLSVersion) *tlsv3.TlsParameters {
-	return &tlsv3.TlsParameters{
+func tlsParameters(low, high config.TLSVersion, ciphers []config.Cipher, curves []config.Curve) *tlsv3.TlsParameters {
+	p := &tlsv3.TlsParameters{
 		TlsMinimumProtocolVersion: tlsVersions[low],
 		TlsMaximumProtocolVersion: tlsVersions[high],
 	}
+	for _, c := range ciphers {
+		p.CipherSuites = append(p.CipherSuites, string(c))
+	}
+	for _, c := range curves {
+		p.EcdhCurves = append(p.EcdhCurves, string(c))
+	}
+	return p
 }
 
 func sdsValidation(name string) *tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig {
