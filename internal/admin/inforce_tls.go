@@ -16,6 +16,7 @@ func listenerTLS(t *config.ListenerTLS) string {
 	if t.ClientCA.Path != "" {
 		pairs = append(pairs, "client_ca", path(t.ClientCA), "client", string(t.Client))
 	}
+	pairs = append(pairs, further(t.CRL, t.Pins)...)
 	pairs = append(pairs, names(t.Names, t.ALPN)...)
 	return flow(append(pairs, parameters(t.Min, t.Max, t.Ciphers, t.Curves)...)...)
 }
@@ -26,6 +27,7 @@ func backendTLS(t *config.BackendTLS) string {
 	if t.Verify == config.VerifyPeer {
 		pairs = append(pairs, "ca", path(t.CA.File))
 	}
+	pairs = append(pairs, further(t.CRL, t.Pins)...)
 	if t.SNI != "" {
 		pairs = append(pairs, "sni", strconv.Quote(t.SNI))
 	}
@@ -34,6 +36,18 @@ func backendTLS(t *config.BackendTLS) string {
 	}
 	pairs = append(pairs, names(t.Names, t.ALPN)...)
 	return flow(append(pairs, parameters(t.Min, t.Max, t.Ciphers, t.Curves)...)...)
+}
+
+// further are the keys of what a certificate is checked by besides, if there are some.
+func further(crl config.File, pins []string) []string {
+	var pairs []string
+	if crl.Path != "" {
+		pairs = append(pairs, "crl", path(crl))
+	}
+	if len(pins) > 0 {
+		pairs = append(pairs, "pins", list(quoted(pins)))
+	}
+	return pairs
 }
 
 func certificate(c config.Certificate) string { return flow("cert", path(c.Chain), "key", path(c.Key)) }

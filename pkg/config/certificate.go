@@ -195,30 +195,31 @@ func (d *decoder) fitting(chain []*x509.Certificate, key any, c *Certificate, v 
 	d.errorf(idKeyMismatch, v, "the key %s does not fit the certificate %s", quotePath(c.Key.Path), quotePath(c.Chain.Path))
 }
 
-// authorities reads the certificates of f that others are checked against.
-func (d *decoder) authorities(f *File, v *value) {
+// authorities reads the certificates of f that others are checked against. nil where they are not known.
+func (d *decoder) authorities(f *File, v *value) []*x509.Certificate {
 	if f.Path == "" || f.OnEnvoy {
-		return
+		return nil
 	}
 	l := d.content(f.Path, v, "")
 	if l == nil {
-		return
+		return nil
 	}
 	all, clean, err := d.disk.certificates(l)
 	if err != nil {
 		d.badContent(f.Path, v, err)
-		return
+		return nil
 	}
 	all = slices.DeleteFunc(slices.Clone(all), func(c *x509.Certificate) bool { return !c.IsCA && c.Version >= 3 })
 	if len(all) == 0 {
 		d.errorf(idNoCA, v, "%s holds no certificate of an authority", quotePath(f.Path))
-		return
+		return nil
 	}
 	last := slices.MaxFunc(all, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
 	if d.disk.src.at.After(last.NotAfter) {
 		d.errorf(idExpired, v, "%s expired on %s", quotePath(f.Path), moment(last.NotAfter))
-		return
+		return nil
 	}
 	d.disk.goodUntil(last.NotAfter)
 	f.Text = clean
+	return all
 }

@@ -18,6 +18,11 @@ type ListenerTLS struct {
 	// Default: none; nobody is asked for a certificate.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.trusted_ca
 	ClientCA File `yaml:"client_ca"`
+	// CRL is a file with lists of clients' certificates that were revoked, in PEM, one list of each authority that issues them:
+	// a certificate of an authority without a list is refused. Only the first certificate of a chain is looked up.
+	// Default: none.
+	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.crl, with only_verify_leaf_cert_crl
+	CRL File `yaml:"crl"`
 	// Client says whether a client may come without a certificate. A wrong one is refused in either case.
 	// Default: require, where there is a `client_ca`.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext.require_client_certificate
@@ -27,6 +32,12 @@ type ListenerTLS struct {
 	// Default: any.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.match_typed_subject_alt_names
 	Names []string `yaml:"names" pattern:"^((\\*\\.)?[^ *]+|[a-z][a-z0-9+.-]*://[^ *]+\\*?)$" hint:"a name; a * stands for the labels in front of a host name, or for the end of a URI"`
+	// Pins are public keys, of which a client's certificate must have one: the SHA-256 of each in base64, as
+	// `openssl x509 -in CERT -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64` tells it.
+	// The authority has to vouch for it as well.
+	// Default: any.
+	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.verify_certificate_spki
+	Pins []string `yaml:"pins" pattern:"^[A-Za-z0-9+/]{43}=$" hint:"the SHA-256 of a public key in base64, 44 characters"`
 	// ALPN are the application protocols that are offered, the preferred one first.
 	// Default: none; on an exit h2 and http/1.1.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.alpn_protocols
@@ -57,6 +68,11 @@ type BackendTLS struct {
 	// Default: system.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.trusted_ca
 	CA ServerCA `yaml:"ca,main" default:"system"`
+	// CRL is a file with lists of the endpoints' certificates that were revoked, in PEM, one list of each authority that issues them:
+	// a certificate of an authority without a list is refused. Only the first certificate of a chain is looked up.
+	// Default: none.
+	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.crl, with only_verify_leaf_cert_crl
+	CRL File `yaml:"crl"`
 	// SNI is the host name that is asked for.
 	// Default: the endpoint's own host name; of an IP address none.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext.sni, or auto_host_sni
@@ -69,6 +85,12 @@ type BackendTLS struct {
 	// Default: the host name that is asked for.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.match_typed_subject_alt_names, or UpstreamTlsContext.auto_sni_san_validation
 	Names []string `yaml:"names" pattern:"^((\\*\\.)?[^ *]+|[a-z][a-z0-9+.-]*://[^ *]+\\*?)$" hint:"a name; a * stands for the labels in front of a host name, or for the end of a URI"`
+	// Pins are public keys, of which the endpoint's certificate must have one: the SHA-256 of each in base64, as
+	// `openssl x509 -in CERT -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64` tells it.
+	// The authority has to vouch for it as well.
+	// Default: any.
+	// Envoy: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.verify_certificate_spki
+	Pins []string `yaml:"pins" pattern:"^[A-Za-z0-9+/]{43}=$" hint:"the SHA-256 of a public key in base64, 44 characters"`
 	// Cert is the certificate that is shown to the endpoints, written as one of a listener.
 	// Default: none.
 	// Envoy: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.tls_certificate_sds_secret_configs

@@ -13,9 +13,10 @@ func (t *ListenerTLS) check(d *decoder, v *value) {
 	for i := range t.Certs {
 		d.pair(&t.Certs[i], cert.elements()[i], v.get("key"))
 	}
-	d.authorities(&t.ClientCA, v.get("client_ca"))
+	issuers := d.authorities(&t.ClientCA, v.get("client_ca"))
+	d.revocations(&t.CRL, issuers, v.get("crl"))
 	if t.ClientCA.Path == "" {
-		d.useless(v, "without client_ca: nobody is asked for a certificate", "client", "names")
+		d.useless(v, "without client_ca: nobody is asked for a certificate", "client", "names", "pins", "crl")
 	}
 	d.parameters(t.Min, t.Max, v)
 }
@@ -29,10 +30,11 @@ func (t *BackendTLS) check(d *decoder, v *value) {
 		d.useless(v, "without cert", "key")
 	}
 	if t.Verify == VerifyNone {
-		d.useless(v, "beside verify: none", "ca", "names")
-		t.CA, t.Names = ServerCA{}, nil
+		d.useless(v, "beside verify: none", "ca", "names", "pins", "crl")
+		t.CA, t.Names, t.Pins, t.CRL = ServerCA{}, nil, nil, File{}
 	}
-	d.authorities(&t.CA.File, v.get("ca"))
+	issuers := d.authorities(&t.CA.File, v.get("ca"))
+	d.revocations(&t.CRL, issuers, v.get("crl"))
 	if sni := v.get("sni"); sni != nil && t.SNI != "" {
 		t.SNI = d.serverName(sni)
 	}

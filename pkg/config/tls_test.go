@@ -64,6 +64,16 @@ func (f *folder) write(name string, text []byte) {
 	}
 }
 
+// revoke writes a list of the authority that revokes nothing.
+func (f *folder) revoke(name string, ca *certs.Authority, l certs.Leaf) {
+	f.t.Helper()
+	list, err := ca.Revoke(l)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.write(name, list)
+}
+
 func (f *folder) read(name string) []byte {
 	f.t.Helper()
 	text, err := os.ReadFile(filepath.Join(f.dir, name))
@@ -173,6 +183,20 @@ func TestCertificateFiles(t *testing.T) {
 			}
 			f.write("old.crt", old.PEM())
 		}, `old.crt" expired on 2020-01-02 00:00 UTC [L4X0605]`},
+		"revoked":        {"{cert: api.crt, client_ca: ca.crt, crl: ca.crl}", func(f *folder) { f.revoke("ca.crl", f.ca, certs.Leaf{}) }, ""},
+		"no list":        {"{cert: api.crt, client_ca: ca.crt, crl: ca.crt}", nil, `holds no list of revoked certificates, which begins with`},
+		"list not there": {"{cert: api.crt, client_ca: ca.crt, crl: ca.crl}", nil, `ca.crl" does not exist [L4X0601]`},
+		"list damaged": {"{cert: api.crt, client_ca: ca.crt, crl: ca.crl}", func(f *folder) {
+			f.write("ca.crl", pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: []byte("x")}))
+		}, `holds a list of revoked certificates that is damaged [L4X0602]`},
+		"list that ended": {"{cert: api.crt, client_ca: ca.crt, crl: ca.crl}", func(f *folder) { f.revoke("ca.crl", f.ca, certs.Leaf{Until: time.Now().Add(-time.Minute)}) }, `holds a list that ended on 20`},
+		"list of another": {"{cert: api.crt, client_ca: ca.crt, crl: ca.crl}", func(f *folder) {
+			other, err := certs.NewAuthority()
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.revoke("ca.crl", other, certs.Leaf{})
+		}, `holds a list that no authority beside it has signed [L4X0606]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFolder(t)

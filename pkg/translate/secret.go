@@ -34,7 +34,7 @@ func listenerSecrets(owner string, t *config.ListenerTLS, origins []config.Place
 		plans = append(plans, certificatePlan(certName(owner, i), t.Certs[i], origins))
 	}
 	if t.ClientCA.Path != "" {
-		plans = append(plans, validationPlan(clientCAName(owner), t.ClientCA, t.Names, origins))
+		plans = append(plans, validationPlan(clientCAName(owner), validation{t.ClientCA, t.CRL, t.Names, t.Pins}, origins))
 	}
 	return plans
 }
@@ -46,7 +46,7 @@ func backendSecrets(owner string, t *config.BackendTLS, origins []config.Place) 
 	}
 	var plans []secretPlan
 	if t.Verify == config.VerifyPeer {
-		plans = append(plans, validationPlan(serverCAName(owner), t.CA.File, t.Names, origins))
+		plans = append(plans, validationPlan(serverCAName(owner), validation{t.CA.File, t.CRL, t.Names, t.Pins}, origins))
 	}
 	if t.Cert.Chain.Path != "" {
 		plans = append(plans, certificatePlan(certName(owner, 0), t.Cert, origins))
@@ -58,8 +58,14 @@ func certificatePlan(name string, c config.Certificate, origins []config.Place) 
 	return secretPlan{name, origins, func(seen sight) proto.Message { return certificateSecret(name, c, seen) }}
 }
 
-func validationPlan(name string, authorities config.File, names []string, origins []config.Place) secretPlan {
-	return secretPlan{name, origins, func(seen sight) proto.Message { return validationSecret(name, seen(authorities), names) }}
+// validation is what the certificates of the other side are checked by.
+type validation struct {
+	authorities, crl config.File
+	names, pins      []string
+}
+
+func validationPlan(name string, v validation, origins []config.Place) secretPlan {
+	return secretPlan{name, origins, func(seen sight) proto.Message { return validationSecret(name, v, seen) }}
 }
 
 // tlsPlaces are where a secret comes from: `tls`, unless that stands in the defaults, and what it is for.

@@ -144,17 +144,35 @@ func certificateSecret(name string, c config.Certificate, seen sight) *tlsv3.Sec
 	}}}
 }
 
-// validationSecret is the authorities that vouch for the other side, and the names of which it must have one: a change of
-// these, too, leaves the listener or cluster alone.
-func validationSecret(name string, authorities config.File, names []string) *tlsv3.Secret {
-	v := &tlsv3.CertificateValidationContext{
-		TrustedCa:        dataSource(authorities),
-		WatchedDirectory: watchedDirectory(authorities),
+// validationSecret is what v says: a change of any of it leaves the listener or cluster alone.
+func validationSecret(name string, v validation, seen sight) *tlsv3.Secret {
+	m := &tlsv3.CertificateValidationContext{
+		TrustedCa:             dataSource(seen(v.authorities)),
+		VerifyCertificateSpki: v.pins,
+		WatchedDirectory:      watchedDirectory(seen(v.authorities)),
 	}
-	for _, n := range names {
-		v.MatchTypedSubjectAltNames = append(v.MatchTypedSubjectAltNames, subjectAltName(n))
+	if v.crl.Path != "" {
+		crl := seen(v.crl)
+		m.Crl = dataSource(crl)
+		m.OnlyVerifyLeafCertCrl = true
+		m.WatchedDirectory = watchedDirectories(seen(v.authorities), crl)
 	}
-	return &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_ValidationContext{ValidationContext: v}}
+	for _, n := range v.names {
+		m.MatchTypedSubjectAltNames = append(m.MatchTypedSubjectAltNames, subjectAltName(n))
+	}
+	return &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_ValidationContext{ValidationContext: m}}
+}
+
+// watchedDirectories is the one directory of both files; nil where there are two, and Envoy then watches each by itself.
+func watchedDirectories(a, b config.File) *corev3.WatchedDirectory {
+	first, second := watchedDirectory(a), watchedDirectory(b)
+	switch {
+	case first == nil:
+		return second
+	case second == nil || first.Path == second.Path:
+		return first
+	}
+	return nil
 }
 
 // dataSource is the content of a file, or its path where the file is on the Envoy.

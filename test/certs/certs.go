@@ -5,9 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"io"
 	"math/big"
@@ -57,7 +59,7 @@ func newAuthority(key *ecdsa.PrivateKey, l Leaf, random io.Reader) (*Authority, 
 	template := l.template()
 	template.Subject = pkix.Name{CommonName: "authority of the tests"}
 	template.IsCA, template.BasicConstraintsValid = true, true
-	template.KeyUsage = x509.KeyUsageCertSign
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	der, err := x509.CreateCertificate(random, template, template, &key.PublicKey, key)
 	if err != nil {
 		return nil, err
@@ -87,13 +89,55 @@ func (a *Authority) issue(key *ecdsa.PrivateKey, l Leaf, random io.Reader) (Pair
 	return Pair{Cert: encode("CERTIFICATE", der), Key: encode("PRIVATE KEY", secret)}, err
 }
 
+// Revoke is a list of the authority's certificates that are revoked, valid as long as l.
+func (a *Authority) Revoke(l Leaf, pairs ...Pair) ([]byte, error) {
+	return a.revoke(l, rand.Reader, pairs...)
+}
+
+// revoke is Revoke. Without random the list depends on the authority, the leaf and the pairs alone.
+func (a *Authority) revoke(l Leaf, random io.Reader, pairs ...Pair) ([]byte, error) {
+	valid := l.template()
+	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: valid.NotBefore, NextUpdate: valid.NotAfter}
+	for _, p := range pairs {
+		cert, err := p.parse()
+		if err != nil {
+			return nil, err
+		}
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{
+			SerialNumber: cert.SerialNumber, RevocationTime: valid.NotBefore,
+		})
+	}
+	der, err := x509.CreateRevocationList(random, list, a.cert, a.key)
+	return encode("X509 CRL", der), err
+}
+
+func (p Pair) parse() (*x509.Certificate, error) {
+	block, _ := pem.Decode(p.Cert)
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// Pin is the SHA-256 of the public key of p, in base64.
+func (p Pair) Pin() (string, error) {
+	cert, err := p.parse()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:]), nil
+}
+
 // Server is the configuration of a TLS server that is the host.
 func (a *Authority) Server(host string) (*tls.Config, error) {
 	pair, err := a.Issue(Leaf{Names: []string{host}})
 	if err != nil {
 		return nil, err
 	}
-	cert, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	return pair.Server()
+}
+
+// Server is the configuration of a TLS server that shows p.
+func (p Pair) Server() (*tls.Config, error) {
+	cert, err := tls.X509KeyPair(p.Cert, p.Key)
 	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}, err
 }
 

@@ -23,11 +23,11 @@ var exampleNames = map[string]string{
 }
 
 // ForExamples makes the files that the examples name, unless they are there: the certificates and keys, and the authority
-// of all of them, ca.crt. They are the same each time, so that several may make them at once. root is the root of the
-// project.
+// of all of them, ca.crt, which has revoked none of them: revoked.crl. They are the same each time, so that several may
+// make them at once. root is the root of the project.
 func ForExamples(root string) error {
 	dir := filepath.Join(root, exampleDir)
-	if _, err := os.Stat(filepath.Join(dir, "ca.crt")); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, "revoked.crl")); err == nil {
 		return nil
 	}
 	ca, err := newAuthority(fixedKey("ca"), fixedLeaf("ca"), nil)
@@ -43,7 +43,14 @@ func ForExamples(root string) error {
 			return err
 		}
 	}
-	return Replace(filepath.Join(dir, "ca.crt"), ca.PEM()) // the last one: it says that all are there
+	if err := Replace(filepath.Join(dir, "ca.crt"), ca.PEM()); err != nil {
+		return err
+	}
+	revoked, err := ca.revoke(fixedLeaf("ca"), nil)
+	if err != nil {
+		return fmt.Errorf("certificates of the examples: %w", err)
+	}
+	return Replace(filepath.Join(dir, "revoked.crl"), revoked) // the last one: it says that all are there
 }
 
 // fixedKey is a key that depends on the name alone. It protects nothing.
