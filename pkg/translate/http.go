@@ -19,6 +19,9 @@ const (
 	// use. What a near end is told is not what it goes by (1 hangs the second stream, 2 lets more through): it opens another
 	// connection when the far end takes no more.
 	maxQUICStreams = 1024
+	// quicHaste is how much sooner than was said the near end gives up a connection on which nothing came in: a second, so that
+	// it sends nothing on one that the far end has closed, and another one by which its question may be late.
+	quicHaste = 2 * time.Second
 )
 
 // spoken are the protocols that are asked for in TLS at the far ends of t, by their ALPN names; none where t is nil.
@@ -105,7 +108,7 @@ func quicOptions(t *config.Tunnel) *corev3.QuicProtocolOptions {
 	if p := t.Ping; p != nil {
 		// QUIC has no time in which an answer must come. It closes a connection on which nothing came in for a while.
 		options.ConnectionKeepalive = &corev3.QuicKeepAliveSettings{MaxInterval: duration(p.Interval)}
-		options.IdleNetworkTimeout = duration(config.Duration(time.Duration(p.Interval) + time.Duration(p.Timeout)))
+		options.IdleNetworkTimeout = duration(config.Duration(time.Duration(p.Interval) + time.Duration(p.Timeout) + quicHaste))
 	}
 	return options
 }

@@ -207,7 +207,7 @@ tunnels:
 func TestTunnelHTTP3FarEndRestarted(t *testing.T) {
 	onDelta(t, func(f *fleet) {
 		f.backends("one", "two")
-		far := f.startTunnel(f.protected("http: 3, ping: {interval: 1s, timeout: 500ms}", "tls"))
+		far := f.startTunnel(f.protected("http: 3, ping: {interval: 1s, timeout: 900ms}", "tls"))
 		session, conn := f.session("udp"), f.dial("tcp")
 		f.must(far.Kill())
 		f.must(conn.SetDeadline(time.Now().Add(10 * time.Second)))
@@ -389,4 +389,16 @@ func (f *fleet) wantAlive(envoys ...*rig.Envoy) {
 			}
 		}
 	}
+}
+
+// TestTunnelHTTP3Quiet: what is only quiet stays, with the shortest interval, too.
+func TestTunnelHTTP3Quiet(t *testing.T) {
+	onDelta(t, func(f *fleet) {
+		f.backends("one", "two")
+		f.startTunnel(f.protected("http: 3, ping: {interval: 1s, timeout: 900ms}", "tls"))
+		conn, session := f.dial("tcp"), f.session("udp")
+		time.Sleep(4 * time.Second)
+		f.must(conn.Ask("still there"))
+		session.wantUnmoved(f)
+	})
 }
