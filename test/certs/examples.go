@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -24,15 +25,16 @@ var exampleNames = map[string]string{
 
 // ForExamples makes the files that the examples name, unless they are there: the certificates and keys, and the authority
 // of all of them, ca.crt, which has revoked none of them: revoked.crl. They are the same each time, so that several may
-// make them at once. root is the root of the project.
+// make them at once. Those that a former version of this made are made anew. root is the root of the project.
 func ForExamples(root string) error {
 	dir := filepath.Join(root, exampleDir)
-	if _, err := os.Stat(filepath.Join(dir, "revoked.crl")); err == nil {
-		return nil
-	}
 	ca, err := newAuthority(fixedKey("ca"), fixedLeaf("ca"), nil)
 	if err != nil {
 		return fmt.Errorf("certificates of the examples: %w", err)
+	}
+	there, _ := os.ReadFile(filepath.Join(dir, "ca.crt")) // what cannot be read is not there
+	if _, err := os.Stat(filepath.Join(dir, "revoked.crl")); err == nil && bytes.Equal(there, ca.PEM()) {
+		return nil
 	}
 	for name, host := range exampleNames {
 		pair, err := ca.issue(fixedKey(name), fixedLeaf(name, host), nil)
