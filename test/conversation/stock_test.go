@@ -44,7 +44,11 @@ func TestStockServerAgrees(t *testing.T) {
 		for _, v := range variants {
 			t.Run(name+"/"+string(v), func(t *testing.T) {
 				t.Parallel()
-				view := g.View(config.Node{ID: "n"}, 0)
+				var lacks translate.Needs
+				if v == ads.SotW {
+					lacks = translate.NeedsDelta
+				}
+				view := g.View(config.Node{ID: "n"}, lacks)
 				ours, theirs := fetch(t, newServerOf(t, g), v, view), fetch(t, newStockServer(t, view), v, view)
 				if diff := cmp.Diff(theirs, ours); diff != "" {
 					t.Errorf("the stock server (-) and ours (+) differ:\n%s", diff)
