@@ -195,6 +195,7 @@ func refusals(nodes []status.Node) []refusal {
 			{"clusters", n.Types.CDS.Nacked},
 			{"endpoints", n.Types.EDS.Nacked},
 			{"secrets", n.Types.SDS.Nacked},
+			{"routes", n.Types.RDS.Nacked},
 		} {
 			if t.nacked != nil {
 				list = append(list, refusal{Node: n.ID, Type: t.name, Nack: *t.nacked})

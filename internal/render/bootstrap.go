@@ -24,7 +24,7 @@ const (
 )
 
 // Bootstrap writes list as one static configuration for an Envoy that serves without l4xds: endpoints that would travel
-// by EDS stand in their clusters, and secrets are read from the files that they are read from now. The admin interface is on
+// by EDS stand in their clusters, routes in their listeners, and secrets are read from the files that they are read from now. The admin interface is on
 // 127.0.0.1:9901.
 // An error means that two listeners have one name, which happens where different nodes are given them: list must then be
 // the resources of one node.
@@ -39,7 +39,7 @@ func Bootstrap(w io.Writer, c *config.Config, list []*translate.Resource) error 
 	p.line(0, "# Serves without l4xds: envoy -c FILE. Changes of the l4xds file do not reach it.")
 	p.block(tree(encode(&bootstrapv3.Bootstrap{Admin: admin(), BootstrapExtensions: extensions(listeners)})), 0)
 	p.line(0, "static_resources:")
-	p.resources(c, "listeners", withStaticSecrets(listeners))
+	p.resources(c, "listeners", withStaticSecrets(withStaticRoutes(listeners, list)))
 	p.resources(c, "clusters", static(list))
 	if secrets := ofType(list, resourcev3.SecretType); len(secrets) > 0 {
 		p.resources(c, "secrets", secrets)

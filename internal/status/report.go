@@ -84,6 +84,7 @@ type Types struct {
 	CDS Type `json:"cds"`
 	EDS Type `json:"eds"`
 	SDS Type `json:"sds"`
+	RDS Type `json:"rds"`
 }
 
 // Type is how far one resource type has come. Empty versions mean none.
@@ -146,6 +147,7 @@ func (m *Model) connected() []Node {
 			Types: Types{
 				LDS: typeOf(s.Types[snapshot.LDS]), CDS: typeOf(s.Types[snapshot.CDS]),
 				EDS: typeOf(s.Types[snapshot.EDS]), SDS: typeOf(s.Types[snapshot.SDS]),
+				RDS: typeOf(s.Types[snapshot.RDS]),
 			},
 			Withheld: withheld(s.Withheld),
 		})

@@ -380,6 +380,7 @@ l4xds_config_source_healthy{source="gone.yaml"} 0
 l4xds_snapshot_resources{type="cds"} 0
 l4xds_snapshot_resources{type="eds"} 0
 l4xds_snapshot_resources{type="lds"} 0
+l4xds_snapshot_resources{type="rds"} 0
 l4xds_snapshot_resources{type="sds"} 0
 # HELP l4xds_withheld Listeners that connected Envoys are not given although they are for them, by reason: Envoys times listeners.
 # TYPE l4xds_withheld gauge

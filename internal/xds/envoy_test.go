@@ -10,6 +10,7 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -21,11 +22,21 @@ import (
 )
 
 // world is a configuration in the words of these tests: clusters by name with a revision, listeners by name with the
-// cluster that they name. A revision of bad or above is one that Envoy refuses.
+// cluster that they name. A revision of bad or above is one that Envoy refuses. A listener that names "@r" has routes by
+// the name of r, which lead to the cluster that routes has for it.
 type world struct {
 	clusters  map[string]int64
 	endpoints map[string]uint32
 	listeners map[string]string
+	routes    map[string]string
+}
+
+// leadsTo is the cluster at last of what a listener names.
+func (w world) leadsTo(named string) string {
+	if name, ok := strings.CutPrefix(named, "@"); ok {
+		return w.routes[name]
+	}
+	return named
 }
 
 const bad = 1000
@@ -51,10 +62,20 @@ func (w world) resources() *translate.Resources {
 			Msg:  &listenerv3.Listener{Name: name, StatPrefix: cluster},
 			Refs: []translate.Ref{{Type: snapshot.CDS.URL(), Name: strings.TrimSuffix(cluster, "!")}},
 		}
+		if routes, ok := strings.CutPrefix(strings.TrimSuffix(cluster, "!"), "@"); ok {
+			l.Refs = []translate.Ref{{Type: snapshot.RDS.URL(), Name: routes}}
+		}
 		if translate.Frozen(cluster) {
 			l.Needs = translate.NeedsDelta
 		}
 		list = append(list, l)
+	}
+	for name, cluster := range w.routes {
+		list = append(list, &translate.Resource{
+			Type: snapshot.RDS.URL(), Name: name,
+			Msg:  &routev3.RouteConfiguration{Name: name, InternalOnlyHeaders: []string{cluster}},
+			Refs: []translate.Ref{{Type: snapshot.CDS.URL(), Name: cluster}},
+		})
 	}
 	slices.SortFunc(list, func(a, b *translate.Resource) int { return strings.Compare(a.Type+a.Name, b.Type+b.Name) })
 	return &translate.Resources{Config: &config.Config{}, List: list}
@@ -75,7 +96,9 @@ type fakeEnvoy struct {
 	t       testing.TB
 	variant Variant
 
-	listeners map[string]string // name to the cluster that it names
+	listeners map[string]string // name to the cluster, or "@" and the routes, that it names
+	routes    map[string]string // name to the cluster that they lead to
+	spurned   map[string]bool   // clusters that it refused: listeners that were sent in the meantime lead nowhere
 	clusters  map[string]string // name to version
 	warming   map[string]bool
 	timedOut  map[string]bool
@@ -99,8 +122,9 @@ type fakeEnvoy struct {
 	current   string
 	stream    int
 
-	nonce string     // the newest of EDS
-	held  []*request // CDS answers, while something warms
+	nonce         string     // the newest of EDS
+	nonceOfRoutes string     // the newest of RDS
+	held          []*request // CDS answers, while something warms
 	// pinned is whether a refusal is held back together with a later answer.
 	pinned bool
 	out    []*request
@@ -108,7 +132,7 @@ type fakeEnvoy struct {
 
 func newFakeEnvoy(t testing.TB, v Variant) *fakeEnvoy {
 	e := &fakeEnvoy{
-		t: t, variant: v, listeners: map[string]string{}, clusters: map[string]string{},
+		t: t, variant: v, listeners: map[string]string{}, routes: map[string]string{}, spurned: map[string]bool{}, clusters: map[string]string{},
 		warming: map[string]bool{}, timedOut: map[string]bool{}, refused: map[string]int{}, refusing: map[*request][]string{},
 	}
 	for i := range e.claims {
@@ -131,6 +155,45 @@ func (e *fakeEnvoy) connect() {
 			typ: snapshot.EDS, names: slices.Sorted(maps.Keys(e.watched)), subscribe: slices.Sorted(maps.Keys(e.watched)),
 			initial: maps.Clone(e.claims[snapshot.EDS]), version: e.version[snapshot.EDS],
 		})
+	}
+	e.nonceOfRoutes = ""
+	if names := e.routeNames(); len(names) > 0 {
+		e.out = append(e.out, &request{typ: snapshot.RDS, names: names, subscribe: names, version: e.version[snapshot.RDS]})
+	}
+}
+
+// routeNames are the routes that its listeners name.
+func (e *fakeEnvoy) routeNames() []string {
+	var names []string
+	for _, named := range e.listeners {
+		if name, ok := strings.CutPrefix(named, "@"); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// watchRoutes asks for the routes of new listeners, and no longer for those that no listener names.
+func (e *fakeEnvoy) watchRoutes(before []string) {
+	names := e.routeNames()
+	r := &request{typ: snapshot.RDS, names: names, version: e.version[snapshot.RDS]}
+	for _, name := range names {
+		if !slices.Contains(before, name) {
+			r.subscribe = append(r.subscribe, name)
+		}
+	}
+	for _, name := range before {
+		if !slices.Contains(names, name) {
+			r.unsubscribe = append(r.unsubscribe, name)
+			delete(e.routes, name)
+		}
+	}
+	if len(r.subscribe)+len(r.unsubscribe) > 0 {
+		if e.variant == SotW {
+			r.nonce = e.nonceOfRoutes
+		}
+		e.out = append(e.out, r)
 	}
 }
 
@@ -193,6 +256,8 @@ func nameOf(t testing.TB, packed *anypb.Any) string {
 		return m.GetName()
 	case *endpointv3.ClusterLoadAssignment:
 		return m.GetClusterName()
+	case *routev3.RouteConfiguration:
+		return m.GetName()
 	}
 	t.Fatalf("a %T came", m)
 	return ""
@@ -202,9 +267,14 @@ func nameOf(t testing.TB, packed *anypb.Any) string {
 func (e *fakeEnvoy) take(s send) {
 	r := decode(e.t, e.variant, s)
 	e.current = s.nonce
-	if s.typ == snapshot.EDS {
+	switch s.typ {
+	case snapshot.EDS:
 		e.nonce = s.nonce
+	case snapshot.RDS:
+		e.nonceOfRoutes = s.nonce
+	default:
 	}
+	routes := e.routeNames()
 	var refusals, keys []string
 	before := e.watchedNames()
 	whole := e.refusesWhole(r)
@@ -217,6 +287,7 @@ func (e *fakeEnvoy) take(s send) {
 			e.checkRefused(key)
 			keys = append(keys, key)
 			refusals = append(refusals, res.name+": because")
+			e.spurned[res.name] = e.spurned[res.name] || r.typ == snapshot.CDS
 			continue
 		}
 		if !whole {
@@ -224,7 +295,8 @@ func (e *fakeEnvoy) take(s send) {
 		}
 	}
 	e.told = e.told || r.typ == snapshot.LDS
-	e.answer(r, refusals, keys, before)
+	e.answer(r, refusals, keys, before, routes)
+	e.watchRoutes(routes)
 }
 
 // refusesWhole reports whether it takes nothing of a response: where Envoy does not name a cluster or listener, it could
@@ -260,6 +332,8 @@ func (e *fakeEnvoy) isBad(typ snapshot.Type, res receivedResource) bool {
 		return m.GetEndpoints()[0].GetPriority() >= bad
 	case *listenerv3.Listener:
 		return strings.HasSuffix(m.GetStatPrefix(), "!")
+	case *routev3.RouteConfiguration:
+		return false
 	}
 	e.t.Fatalf("%s: a %T came", typ, m)
 	return false
@@ -305,8 +379,8 @@ func (e *fakeEnvoy) remove(typ snapshot.Type, name string) {
 		delete(e.listeners, name)
 	case snapshot.CDS:
 		e.wantThawed(name, "")
-		for listener, cluster := range e.listeners {
-			if cluster != name {
+		for listener, named := range e.listeners {
+			if e.leadsTo(named) != name {
 				continue
 			}
 			if e.blind = e.blind || e.variant == SotW && !e.told; !e.blind {
@@ -315,6 +389,7 @@ func (e *fakeEnvoy) remove(typ snapshot.Type, name string) {
 		}
 		delete(e.clusters, name)
 		delete(e.warming, name)
+		maps.DeleteFunc(e.routes, func(_, cluster string) bool { return cluster == name }) // that was said, or is excused
 	case snapshot.EDS:
 		delete(e.warming, name) // it is told that there is nothing to wait for
 	}
@@ -340,11 +415,27 @@ func (e *fakeEnvoy) apply(typ snapshot.Type, res receivedResource) {
 		delete(e.warming, res.name)
 	case snapshot.LDS:
 		m, _ := res.packed.UnmarshalNew()
-		cluster := m.(*listenerv3.Listener).GetStatPrefix()
-		if _, ok := e.clusters[cluster]; !ok && !e.impatient[e.current] && !e.blind {
-			e.t.Fatalf("listener %s came before its cluster %s", res.name, cluster)
+		named := m.(*listenerv3.Listener).GetStatPrefix()
+		e.wantCluster("listener "+res.name, e.leadsTo(named))
+		e.listeners[res.name] = named
+	case snapshot.RDS:
+		if !slices.Contains(e.routeNames(), res.name) {
+			return // nobody names them any more
 		}
-		e.listeners[res.name] = cluster
+		m, _ := res.packed.UnmarshalNew()
+		cluster := m.(*routev3.RouteConfiguration).GetInternalOnlyHeaders()[0]
+		e.wantCluster("routes "+res.name, cluster)
+		e.routes[res.name] = cluster
+	}
+}
+
+// leadsTo is the cluster at last of what a listener names; empty for routes that it has not got yet.
+func (e *fakeEnvoy) leadsTo(named string) string { return world{routes: e.routes}.leadsTo(named) }
+
+// wantCluster objects to what comes before the cluster that it leads to, unless that is empty.
+func (e *fakeEnvoy) wantCluster(what, cluster string) {
+	if _, ok := e.clusters[cluster]; !ok && cluster != "" && !e.spurned[cluster] && !e.impatient[e.current] && !e.blind {
+		e.t.Fatalf("%s came before its cluster %s", what, cluster)
 	}
 }
 
@@ -354,7 +445,7 @@ func (e *fakeEnvoy) watchedNames() []string {
 }
 
 // answer queues the ACK or NACK, and the subscriptions that follow.
-func (e *fakeEnvoy) answer(r received, refusals, keys, before []string) {
+func (e *fakeEnvoy) answer(r received, refusals, keys, before, routes []string) {
 	a := &request{typ: r.typ, nonce: r.nonce, version: r.version}
 	if len(refusals) > 0 {
 		text := strings.Join(refusals, listSeparator[r.typ])
@@ -368,8 +459,12 @@ func (e *fakeEnvoy) answer(r received, refusals, keys, before []string) {
 		e.version[r.typ] = r.version
 		e.claim(r)
 	}
-	if r.typ == snapshot.EDS {
+	switch r.typ {
+	case snapshot.EDS:
 		a.names = before
+	case snapshot.RDS:
+		a.names = routes
+	default:
 	}
 	if r.typ == snapshot.CDS {
 		e.hold(a)
@@ -453,14 +548,14 @@ func (e *fakeEnvoy) watchClusters() {
 // has describes what it has, but for what it has to keep although it needs it no more.
 func (e *fakeEnvoy) has() string {
 	var b strings.Builder
-	used := world{listeners: e.listeners}.used()
+	used := world{listeners: e.listeners, routes: e.routes}.used()
 	for _, name := range slices.Sorted(maps.Keys(e.clusters)) {
 		if !translate.Frozen(name) || used[name] {
 			b.WriteString(name + " ")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.listeners)) {
-		b.WriteString(name + "->" + e.listeners[name] + " ")
+		b.WriteString(name + "->" + e.leadsTo(e.listeners[name]) + " ")
 	}
 	return b.String()
 }
@@ -468,8 +563,8 @@ func (e *fakeEnvoy) has() string {
 // used are the clusters that listeners name.
 func (w world) used() map[string]bool {
 	used := map[string]bool{}
-	for _, cluster := range w.listeners {
-		used[strings.TrimSuffix(cluster, "!")] = true
+	for _, named := range w.listeners {
+		used[w.leadsTo(strings.TrimSuffix(named, "!"))] = true
 	}
 	return used
 }
@@ -481,7 +576,7 @@ func (w world) should() string {
 		b.WriteString(name + " ")
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.listeners)) {
-		b.WriteString(name + "->" + w.listeners[name] + " ")
+		b.WriteString(name + "->" + w.leadsTo(w.listeners[name]) + " ")
 	}
 	return b.String()
 }

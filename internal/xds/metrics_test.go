@@ -30,8 +30,8 @@ func TestMetricsExistFromTheStart(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	newMetrics(registry)
 	for name, want := range map[string]int{
-		"l4xds_xds_streams": 2, "l4xds_xds_responses_total": 4, "l4xds_xds_response_bytes_total": 4,
-		"l4xds_xds_acks_total": 4, "l4xds_xds_nacks_total": 4, "l4xds_xds_push_to_ack_seconds": 1,
+		"l4xds_xds_streams": 2, "l4xds_xds_responses_total": 5, "l4xds_xds_response_bytes_total": 5,
+		"l4xds_xds_acks_total": 5, "l4xds_xds_nacks_total": 5, "l4xds_xds_push_to_ack_seconds": 1,
 	} {
 		got, err := testutil.GatherAndCount(registry, name)
 		if err != nil {

@@ -37,13 +37,27 @@ func (s *session) goal(typ snapshot.Type) *snapshot.Set {
 	var kept []*snapshot.Entry
 	for _, name := range snapshot.Diff(base, goal).Removed {
 		if e := base.Get(name); e.Frozen || s.inUse(typ, name) {
-			kept = append(kept, e)
+			kept = append(kept, s.asInForce(typ, e))
 		}
 	}
 	if len(kept) == 0 {
 		return goal
 	}
 	return snapshot.Union(goal, snapshot.NewSet(typ, kept))
+}
+
+// asInForce is e, which the view does not have any more, as listeners that the client may be running need it: routes that
+// were not sent yet, for nobody asked for them, would lead to a cluster that may be gone.
+func (s *session) asInForce(typ snapshot.Type, e *snapshot.Entry) *snapshot.Entry {
+	if _, unsent := s.tracks[typ].differ[e.Name]; typ != snapshot.RDS || !unsent {
+		return e
+	}
+	for _, v := range slices.Backward(s.inForce) {
+		if held := v.Sets[typ].Get(e.Name); held != nil {
+			return held
+		}
+	}
+	return e
 }
 
 // inUse reports whether listeners that the client may be running need the resource, although the view does not have it.
@@ -86,6 +100,9 @@ func (s *session) mayRespond(now time.Time, typ snapshot.Type, fx *effects) bool
 	}
 	return true
 }
+
+// leads reports whether resources of the type lead to clusters: listeners, and routes that travel by themselves.
+func leads(typ snapshot.Type) bool { return typ == snapshot.LDS || typ == snapshot.RDS }
 
 // mayMoveListeners reports whether the clusters that new listeners name are there: a listener that comes before its
 // cluster closes every connection.
@@ -134,7 +151,7 @@ func (s *session) resupply(change *snapshot.Change) {
 // is in force.
 func (s *session) settle() {
 	t := &s.tracks[snapshot.LDS]
-	if !t.asked || len(t.outs) > 0 || len(t.differ) > 0 || len(t.maybe) > 0 || s.keeps(snapshot.LDS) {
+	if !t.asked || len(t.outs) > 0 || len(t.differ) > 0 || len(t.maybe) > 0 || s.keeps(snapshot.LDS) || !s.hasRoutes(s.view) {
 		return
 	}
 	listeners := s.view.Sets[snapshot.LDS]
@@ -142,6 +159,18 @@ func (s *session) settle() {
 	if t.base != nil && t.base.Version == listeners.Version {
 		s.running(s.view)
 	}
+}
+
+// hasRoutes reports whether the client surely has all routes of v. Until then it may use clusters that only former ones
+// lead to, and those of v may not be there yet.
+func (s *session) hasRoutes(v *snapshot.View) bool {
+	t := &s.tracks[snapshot.RDS]
+	return len(t.outs) == 0 && len(t.maybe) == 0 &&
+		!slices.ContainsFunc(v.Sets[snapshot.RDS].Entries, func(e *snapshot.Entry) bool {
+			_, unsure := t.differ[e.Name]
+			held := t.held(e.Name)
+			return unsure || !t.wants(e.Name) || held == nil || held.Version != e.Version
+		})
 }
 
 // releaseClaims gives up the clusters of a client that does not ask for listeners, which could still use them.
@@ -158,21 +187,26 @@ func (s *session) releaseClaims(now time.Time, fx *effects) {
 }
 
 // running takes note that the client runs exactly the listeners it was last sent, which are those of v, except where
-// older ones stand in for refused ones: what those need must not go.
+// older ones stand in for refused ones: what those need must not go, nor what the routes that they name lead to.
 func (s *session) running(v *snapshot.View) {
 	standIns := snapshot.Diff(v.Sets[snapshot.LDS], s.tracks[snapshot.LDS].base).Changed
 	strange := func(e *snapshot.Entry) bool {
-		return !slices.ContainsFunc(s.inForce, func(old *snapshot.View) bool { return lists(old, e) })
+		return !slices.ContainsFunc(s.inForce, func(old *snapshot.View) bool { return holds(old, snapshot.LDS, e) })
 	}
 	s.claiming = s.claiming && slices.ContainsFunc(standIns, strange)
+	var routes []*snapshot.Entry
+	if held := s.tracks[snapshot.RDS].base; len(standIns) > 0 && held != nil {
+		routes = snapshot.Diff(v.Sets[snapshot.RDS], held).Changed
+	}
 	s.inForce = append(slices.DeleteFunc(s.inForce, func(old *snapshot.View) bool {
-		return old == v || !slices.ContainsFunc(standIns, func(e *snapshot.Entry) bool { return lists(old, e) })
+		return old == v || !slices.ContainsFunc(standIns, func(e *snapshot.Entry) bool { return holds(old, snapshot.LDS, e) }) &&
+			!slices.ContainsFunc(routes, func(e *snapshot.Entry) bool { return holds(old, snapshot.RDS, e) })
 	}), v)
 }
 
-// lists reports whether v has just this listener.
-func lists(v *snapshot.View, e *snapshot.Entry) bool {
-	held := v.Sets[snapshot.LDS].Get(e.Name)
+// holds reports whether v has just this resource.
+func holds(v *snapshot.View, typ snapshot.Type, e *snapshot.Entry) bool {
+	held := v.Sets[typ].Get(e.Name)
 	return held != nil && held.Version == e.Version
 }
 

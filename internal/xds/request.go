@@ -196,7 +196,7 @@ func (s *session) accept(typ snapshot.Type, out response) {
 	for _, e := range out.change.Changed {
 		delete(t.maybe, e.Name)
 	}
-	if typ == snapshot.LDS && len(t.maybe) == 0 {
+	if typ == snapshot.LDS && len(t.maybe) == 0 && s.hasRoutes(out.view) {
 		s.running(out.view)
 	}
 }

@@ -107,7 +107,7 @@ func (s *session) lacks() translate.Needs {
 func (s *session) pump(now time.Time, fx *effects) {
 	s.settle()
 	s.releaseClaims(now, fx)
-	for _, typ := range []snapshot.Type{snapshot.CDS, snapshot.EDS, snapshot.SDS, snapshot.LDS} {
+	for _, typ := range []snapshot.Type{snapshot.CDS, snapshot.EDS, snapshot.SDS, snapshot.RDS, snapshot.LDS} {
 		s.advance(now, typ, fx)
 		s.tracks[typ].forgive()
 	}
@@ -141,7 +141,7 @@ func (s *session) advance(now time.Time, typ snapshot.Type, fx *effects) {
 	}
 	t.waiting = true
 	switch {
-	case !s.mayRespond(now, typ, fx) || typ == snapshot.LDS && !s.mayMoveListeners(now, fx):
+	case !s.mayRespond(now, typ, fx) || leads(typ) && !s.mayMoveListeners(now, fx):
 	case suspect == nil:
 		s.respond(now, typ, goal, change, fx)
 	case len(t.outs) == 0:
@@ -183,7 +183,7 @@ func (s *session) transmit(now time.Time, typ snapshot.Type, r response, body []
 	switch typ {
 	case snapshot.CDS:
 		s.resupply(r.change)
-	case snapshot.LDS:
+	case snapshot.LDS, snapshot.RDS:
 		s.mayRun(s.view)
 	}
 }

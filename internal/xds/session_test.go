@@ -24,6 +24,8 @@ type drill struct {
 	world   world
 	// frozen is whether some clusters must not change: each is of one revision, which is part of its name.
 	frozen bool
+	// kinds is how many kinds of edits there are: the last two are of routes that travel by themselves.
+	kinds  int
 	wire   []send
 	states map[State]int
 }
@@ -32,7 +34,7 @@ func newDrill(t *testing.T, v Variant, seed uint64) *drill {
 	d := &drill{
 		t: t, trace: os.Getenv("L4XDS_TRACE") == fmt.Sprint(v, seed), rng: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_700_000_000, 0),
 		envoy: newFakeEnvoy(t, v), states: map[State]int{},
-		world: world{clusters: map[string]int64{}, endpoints: map[string]uint32{}, listeners: map[string]string{}},
+		world: world{clusters: map[string]int64{}, endpoints: map[string]uint32{}, listeners: map[string]string{}, routes: map[string]string{}},
 	}
 	d.reconnect()
 	return d
@@ -69,7 +71,7 @@ func (d *drill) step(ev event) {
 func (d *drill) transmit(fx effects) {
 	for _, x := range fx.sends {
 		d.log("    sends", x)
-		if x.typ == snapshot.LDS && len(d.session.tracks[snapshot.CDS].outs) > 0 {
+		if leads(x.typ) && len(d.session.tracks[snapshot.CDS].outs) > 0 {
 			d.envoy.impatient[x.nonce] = true
 		}
 	}
@@ -171,7 +173,7 @@ func (d *drill) edit(badness int) {
 			name += fmt.Sprint("@h3-", 1+d.rng.IntN(3))
 			w.clusters[name] = 1
 		}
-		switch d.rng.IntN(5) {
+		switch d.rng.IntN(d.kinds) {
 		case 0:
 			if !translate.Frozen(name) {
 				w.clusters[name] = int64(1 + d.rng.IntN(5))
@@ -188,6 +190,14 @@ func (d *drill) edit(badness int) {
 			delete(w.listeners, fmt.Sprint("l", d.rng.IntN(4)))
 		case 4:
 			d.spoil(name, badness)
+		case 5, 6:
+			routes := fmt.Sprint("r", d.rng.IntN(2))
+			if w.routes[routes] = name; w.clusters[name] == 0 {
+				w.clusters[name] = 1
+			}
+			if d.rng.IntN(2) == 0 {
+				w.listeners[fmt.Sprint("l", d.rng.IntN(4))] = "@" + routes
+			}
 		}
 	}
 }
@@ -220,7 +230,7 @@ func (d *drill) mend() {
 		d.world.endpoints[name] = priority % bad
 	}
 	for name, cluster := range d.world.listeners {
-		if cluster[len(cluster)-1] == '!' {
+		if cluster != "" && cluster[len(cluster)-1] == '!' {
 			d.world.listeners[name] = cluster[:len(cluster)-1]
 		}
 	}
@@ -281,13 +291,16 @@ func TestSessionKeepsItsPromises(t *testing.T) {
 		for _, c := range []struct {
 			name                string
 			badness, reconnects int
-			shy, frozen         bool
+			shy, frozen, routes bool
 		}{
 			{name: "edits"},
 			{name: "refusals", badness: 60},
 			{name: "unnamed refusals", badness: 60, shy: true},
 			{name: "reconnects", reconnects: 4},
 			{name: "all", badness: 40, reconnects: 3},
+			{name: "routes", routes: true},
+			{name: "routes and reconnects", routes: true, reconnects: 3},
+			{name: "routes and all", badness: 40, routes: true, reconnects: 3},
 			{name: "frozen clusters", badness: 20, reconnects: 3, frozen: true},
 		} {
 			if c.frozen && v == SotW {
@@ -298,7 +311,10 @@ func TestSessionKeepsItsPromises(t *testing.T) {
 				for seed := range uint64(100) {
 					t.Run(fmt.Sprint(seed), func(t *testing.T) {
 						d := newDrill(t, v, seed)
-						d.envoy.shy, d.frozen = c.shy, c.frozen
+						d.envoy.shy, d.frozen, d.kinds = c.shy, c.frozen, 5
+						if c.routes {
+							d.kinds = 7
+						}
 						d.run(300, c.badness, c.reconnects)
 						d.finish()
 						for state, n := range d.states {

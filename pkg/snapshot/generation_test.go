@@ -203,6 +203,7 @@ func TestVersionsAreTheSameEverywhere(t *testing.T) {
 		"Pfd4FYbdSm0HYZmHer3peA", "a=5mk3S95nOkVh3hcPA-GG-A b=vpEE1lG7r-ohXFqxZ8Z0IA",
 		"Vr8-AVCNN6qxro-90iHSmQ", "tcp/a=B-L9VCdq1h-DJxWHy-nomg tcp/b=gyz4u4TTgtLdGSeQh77M3w",
 		"47DEQpj8HBSa-_TImW-5JA", "",
+		"47DEQpj8HBSa-_TImW-5JA", "",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("versions\n%s", strings.Join(got, "\n"))

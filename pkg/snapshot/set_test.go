@@ -24,6 +24,7 @@ func TestTypes(t *testing.T) {
 		"eds type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
 		"lds type.googleapis.com/envoy.config.listener.v3.Listener",
 		"sds type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+		"rds type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
 	} {
 		typ := snapshot.Type(typ)
 		if got := typ.String() + " " + typ.URL(); got != want {
@@ -33,8 +34,8 @@ func TestTypes(t *testing.T) {
 			t.Errorf("%s is type %d", typ.URL(), back)
 		}
 	}
-	if _, ok := snapshot.TypeOf("type.googleapis.com/envoy.config.route.v3.RouteConfiguration"); ok {
-		t.Error("routes are served")
+	if _, ok := snapshot.TypeOf("type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration"); ok {
+		t.Error("scoped routes are served")
 	}
 }
 

@@ -20,27 +20,29 @@ import (
 // Type is one of the xDS types that are served.
 type Type int
 
-// The types, in the order in which a node needs them.
+// The types. Clusters stand before what is looked up by them.
 const (
 	CDS Type = iota
 	EDS
 	LDS
 	SDS
+	RDS
 	NumTypes
 )
 
 // typeNames and typeURLs are indexed by Type.
 var (
-	typeNames = [NumTypes]string{CDS: "cds", EDS: "eds", LDS: "lds", SDS: "sds"}
+	typeNames = [NumTypes]string{CDS: "cds", EDS: "eds", LDS: "lds", SDS: "sds", RDS: "rds"}
 	typeURLs  = [NumTypes]string{
 		CDS: resourcev3.ClusterType,
 		EDS: resourcev3.EndpointType,
 		LDS: resourcev3.ListenerType,
 		SDS: resourcev3.SecretType,
+		RDS: resourcev3.RouteType,
 	}
 )
 
-// String is the short name of t, as in metrics and commands: "cds", "eds", "lds", "sds".
+// String is the short name of t, as in metrics and commands: "cds", "eds", "lds", "sds", "rds".
 func (t Type) String() string { return typeNames[t] }
 
 // URL is the type URL of t's resources.

@@ -20,16 +20,16 @@ func coasts() []*translate.Resource {
 func TestViewsFollowReferences(t *testing.T) {
 	g := build(t, nil, coasts()...)
 	for _, tt := range []struct{ id, want string }{
-		{"east-1", "cds[a e] eds[a e] lds[tcp/a tcp/coast] sds[]"},
-		{"west-1", "cds[a w] eds[a w] lds[tcp/a tcp/coast] sds[]"},
-		{"north-1", "cds[a] eds[a] lds[tcp/a] sds[]"},
+		{"east-1", "cds[a e] eds[a e] lds[tcp/a tcp/coast] sds[] rds[]"},
+		{"west-1", "cds[a w] eds[a w] lds[tcp/a tcp/coast] sds[] rds[]"},
+		{"north-1", "cds[a] eds[a] lds[tcp/a] sds[] rds[]"},
 	} {
 		if got := holds(g.View(config.Node{ID: tt.id}, 0)); got != tt.want {
 			t.Errorf("%s is given %s, want %s", tt.id, got, tt.want)
 		}
 	}
 	empty := build(t, nil, listener("l", "a", "x"), cluster("a", 1), assignment("a", 0))
-	if got := holds(empty.View(anyone, 0)); got != "cds[] eds[] lds[] sds[]" {
+	if got := holds(empty.View(anyone, 0)); got != "cds[] eds[] lds[] sds[] rds[]" {
 		t.Errorf("a node that nothing is for is given %s", got)
 	}
 }

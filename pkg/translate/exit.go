@@ -36,7 +36,7 @@ func exitFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
 	m := &httpconnv3.HttpConnectionManager{
 		StatPrefix:        l.Name,
 		StreamIdleTimeout: duration(l.Timeouts.Idle), // Envoy's own 5 minutes would cut idle tunnels
-		RouteSpecifier:    &httpconnv3.HttpConnectionManager_RouteConfig{RouteConfig: exitRoutes(s)},
+		RouteSpecifier:    &httpconnv3.HttpConnectionManager_Rds{Rds: exitRoutesByName(l)},
 		HttpFilters:       exitFilters(s),
 		AccessLog:         connectionLog(l, l.AccessLog),
 	}
@@ -63,7 +63,13 @@ func offered(e *config.Exit) []string {
 	return []string{"h2", "http/1.1"}
 }
 
-// exitRoutes let Envoy take a listener before its clusters are there, as they are for every other listener.
+// exitRoutesByName lets the routes travel by themselves: what may be asked for changes with every listener of the file that
+// asks for something new, and a change of the listener would end what is open through it.
+func exitRoutesByName(l *config.Listener) *httpconnv3.Rds {
+	return &httpconnv3.Rds{ConfigSource: overADS(), RouteConfigName: exitName(l)}
+}
+
+// exitRoutes let Envoy take them before their clusters are there, as it takes every listener.
 func exitRoutes(s *stanzaPlan) *routev3.RouteConfiguration {
 	name := exitName(s.stanza)
 	r := &routev3.RouteConfiguration{Name: name, ValidateClusters: wrapperspb.Bool(false)}

@@ -19,6 +19,7 @@ const (
 	clusterType  = resourcev3.ClusterType
 	endpointType = resourcev3.EndpointType
 	secretType   = resourcev3.SecretType
+	routesType   = resourcev3.RouteType
 )
 
 // The names of Envoy's extensions. Envoy finds an extension by the type of its configuration; its name is for people,
@@ -82,8 +83,13 @@ func chainName(l *config.Listener, r *config.Route) string {
 	return l.Name + "/" + r.Name
 }
 
-// exitName is the name of the routes of an exit, and of their virtual host.
-func exitName(l *config.Listener) string { return l.Name + "/exit" }
+// exitName is the name of the routes of an exit, and of their virtual host. One that listens on TCP and UDP has them twice.
+func exitName(l *config.Listener) string {
+	if l.Protocol == config.UDP {
+		return l.Name + "/exit/udp"
+	}
+	return l.Name + "/exit"
+}
 
 // The names of secrets say what they are for, as the file has it: "listeners.api/cert", "listeners.api/client_ca",
 // "backends.web/ca", "backends.web/cert". In front of the slash is their owner: a stanza, or for a backend inline in a

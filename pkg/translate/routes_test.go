@@ -252,7 +252,8 @@ backends: {web: {endpoints: [10.0.2.1:1]}, rest: {endpoints: [10.0.3.1:1]}}
 func exitClusterFor(t *testing.T, r *translate.Resources, listener string, headers map[string]string) string {
 	t.Helper()
 	chain := listenerOf(t, r, listener).FilterChains[0]
-	hosts := unpack[*httpconnv3.HttpConnectionManager](t, chain.Filters[0].GetTypedConfig()).GetRouteConfig().VirtualHosts
+	name := unpack[*httpconnv3.HttpConnectionManager](t, chain.Filters[0].GetTypedConfig()).GetRds().GetRouteConfigName()
+	hosts := find[*routev3.RouteConfiguration](t, r, name).VirtualHosts
 	if len(hosts) != 1 || !slices.Equal(hosts[0].Domains, []string{"*"}) {
 		t.Fatalf("hosts %v", hosts)
 	}

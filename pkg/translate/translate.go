@@ -57,7 +57,11 @@ func (s *stanzaPlan) build(before *stanzaPlan) error {
 	}
 	l := s.stanza
 	secrets := listenerSecrets(listenerOwner(l), l.TLS, tlsPlaces(l.TLSAt, l.At))
-	refs := append(s.refs(), secretRefs(secrets)...)
+	refs, err := s.buildRoutes()
+	if err != nil {
+		return err
+	}
+	refs = append(refs, secretRefs(secrets)...)
 	for i := range s.stanza.Binds {
 		b := &s.stanza.Binds[i]
 		r := &Resource{
@@ -79,6 +83,20 @@ func (s *stanzaPlan) build(before *stanzaPlan) error {
 	}
 	s.resources = append(s.resources, made...)
 	return s.buildInsides()
+}
+
+// buildRoutes makes the routes of an exit, which name its clusters, and returns what its listeners name: these routes. Other
+// listeners name their clusters themselves.
+func (s *stanzaPlan) buildRoutes() ([]Ref, error) {
+	if s.stanza.Exit == nil {
+		return s.refs(), nil
+	}
+	r := &Resource{Type: routesType, Name: exitName(s.stanza), Origins: []config.Place{s.stanza.At}, Refs: s.refs()}
+	if err := r.build(func() proto.Message { return exitRoutes(s) }); err != nil {
+		return nil, err
+	}
+	s.resources = append(s.resources, r)
+	return []Ref{{Type: routesType, Name: r.Name}}, nil
 }
 
 // build makes the cluster of c, its secrets and its endpoint assignment, or takes them over from before.

@@ -22,6 +22,7 @@ import (
 const (
 	cds = snapshot.CDS
 	eds = snapshot.EDS
+	rds = snapshot.RDS
 	lds = snapshot.LDS
 	sds = snapshot.SDS
 )

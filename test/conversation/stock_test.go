@@ -109,7 +109,7 @@ func fetch(t *testing.T, s *server, v ads.Variant, view *snapshot.View) map[stri
 	t.Helper()
 	stream := open(t, s, v)
 	all := map[string]map[string]string{cds.String(): take(t, stream, &corev3.Node{Id: "n"}, cds)}
-	for _, typ := range []snapshot.Type{eds, sds} {
+	for _, typ := range []snapshot.Type{eds, sds, rds} {
 		var names []string
 		for _, e := range view.Sets[typ].Entries {
 			names = append(names, e.Name)

@@ -12,6 +12,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -27,6 +28,7 @@ import (
 //	l>a       listener l, which names cluster a
 //	l>a,b     listener l, which names two clusters
 //	l>a+s     listener l, which names cluster a and secret s
+//	l>r>a     listener l, which names routes r, which lead to cluster a
 //	east:l>a  listener l, for the node east alone
 //	a=2       revision 2 of cluster, listener or secret a; all begin with revision 1
 //	@a=2      revision 2 of the endpoints of cluster a
@@ -99,6 +101,14 @@ func addListener(things map[thing]*translate.Resource, word string) {
 		l.Refs = append(l.Refs, translate.Ref{Type: typ.URL(), Name: name})
 		things[thing{typ, name}] = &translate.Resource{Type: typ.URL(), Name: name, Refs: refs}
 	}
+	if routes, behind, ok := strings.Cut(clusters, ">"); ok {
+		add(snapshot.RDS, routes, translate.Ref{Type: snapshot.CDS.URL(), Name: behind})
+		things[thing{snapshot.CDS, behind}] = &translate.Resource{
+			Type: snapshot.CDS.URL(), Name: behind, Refs: []translate.Ref{{Type: snapshot.EDS.URL(), Name: behind}},
+		}
+		things[thing{snapshot.EDS, behind}] = &translate.Resource{Type: snapshot.EDS.URL(), Name: behind}
+		return
+	}
 	for cluster := range strings.SplitSeq(clusters, ",") {
 		if translate.Frozen(cluster) {
 			l.Needs = translate.NeedsDelta
@@ -121,6 +131,10 @@ func message(typ snapshot.Type, r *translate.Resource, revision uint32) proto.Me
 		return &endpointv3.ClusterLoadAssignment{
 			ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{{Priority: revision}},
 		}
+	case snapshot.RDS:
+		return &routev3.RouteConfiguration{
+			Name: name, MaxDirectResponseBodySizeBytes: wrapperspb.UInt32(revision), InternalOnlyHeaders: []string{r.Refs[0].Name},
+		}
 	case snapshot.LDS:
 		return &listenerv3.Listener{
 			Name: name, PerConnectionBufferLimitBytes: wrapperspb.UInt32(revision), StatPrefix: fmt.Sprint(r.Refs),
@@ -140,6 +154,8 @@ func revisionOf(t testing.TB, m proto.Message) int {
 		return int(m.GetConnectTimeout().GetSeconds())
 	case *endpointv3.ClusterLoadAssignment:
 		return int(m.GetEndpoints()[0].GetPriority())
+	case *routev3.RouteConfiguration:
+		return int(m.GetMaxDirectResponseBodySizeBytes().GetValue())
 	case *listenerv3.Listener:
 		return int(m.GetPerConnectionBufferLimitBytes().GetValue())
 	case *tlsv3.Secret:

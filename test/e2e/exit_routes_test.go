@@ -3,11 +3,11 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/l4xds/l4xds/test/certs"
 	"github.com/l4xds/l4xds/test/echo"
@@ -114,7 +114,7 @@ tunnels:
 }
 
 // TestExitRoutesBothEnds: near ends of the same file tell by a header who they are. An edit of a route takes effect at once
-// for what is new; what is open ends when the exit has drained, whichever way it went.
+// for what is new; what is open goes on, whichever way it went.
 func TestExitRoutesBothEnds(t *testing.T) {
 	eachVariant(t, func(f *fleet) {
 		f.backends("gold", "silver", "asked")
@@ -150,13 +150,11 @@ backends: {pool: {endpoints: [$silver]}, other: {endpoints: [$gold]}}
 		f.wantTCP("tcpgold", "silver")
 		f.wantUDP("tcpgold", "silver")
 		f.wantTCP("tcpnone", "asked")
+		time.Sleep(2 * time.Second) // longer than a drain takes here
 		for _, conn := range conns {
-			f.until(func(context.Context) error {
-				if conn.Ask("still there") == nil {
-					return fmt.Errorf("a connection to %s outlived the drain of the exit", conn.Backend)
-				}
-				return nil
-			})
+			if err := conn.Ask("still there"); err != nil {
+				f.t.Errorf("a connection to %s ended with an edit of a route: %v", conn.Backend, err)
+			}
 		}
 	})
 }

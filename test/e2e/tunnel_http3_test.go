@@ -131,7 +131,7 @@ func (f *fleet) editOutside(config string, n int) {
 	hub := f.port("hub")
 	outside := []string{
 		withListener(config, "  more: {tcp: $more, to: $three, nodes: {id: near}}\n"),
-		withListener(config, "  more: {tcp: $more, to: $two, via: hub, nodes: {id: near}}\n"), // another one through it
+		withListener(config, "  more: {tcp: $more, to: $three, via: hub, nodes: {id: near}}\n"), // another one through it, to somewhere new
 		strings.Replace(config, "tunnels:", "tunnels:\n  other: {proxy: $other, http: 2}", 1),
 		strings.Replace(config, "proxy: $hub", `proxy: ["127.0.0.1:`+hub+`", "127.0.0.2:`+hub+`"]`, 1), // another far end
 		config,

@@ -163,10 +163,15 @@ func TestTunnelEdits(t *testing.T) {
 			{"another listener", withListener(fmt.Sprintf(tunnelled, "http: 2"), more), false},
 			{"another far end", strings.Replace(fmt.Sprintf(tunnelled, "http: 2"), "$hub", "["+far+"]", 1), false},
 			{"back", fmt.Sprintf(tunnelled, "http: 2"), false},
+			{
+				"another listener through it, to somewhere new",
+				withListener(fmt.Sprintf(tunnelled, "http: 2"), strings.Replace(more, "nodes", "via: hub, nodes", 1)), false,
+			},
+			{"without it again", fmt.Sprintf(tunnelled, "http: 2"), false},
 			{"another key of the cluster", fmt.Sprintf(tunnelled, "http: 2, ping: 7s"), true},
 			{"another key of the listeners", fmt.Sprintf(tunnelled, "http: 2, ping: 7s, headers: {x-a: b}"), true},
 			{
-				"another listener through it",
+				"another listener through what was edited",
 				withListener(fmt.Sprintf(tunnelled, "http: 2, ping: 7s, headers: {x-a: b}"), strings.Replace(more, "nodes", "via: hub, nodes", 1)), true,
 			},
 		} {
