@@ -213,6 +213,17 @@ func TestStatusPage(t *testing.T) {
 		{"connected", func() { model.Update(stream(1, "edge-1", xds.Synced)) }, []string{
 			"Envoys connected: 1, 1 synced.", `<th scope="row">edge-1</th>`,
 		}},
+		{"not given to one", func() {
+			s := stream(4, "edge-4", xds.Synced)
+			s.Withheld = []snapshot.Withheld{{
+				Listener: "udp/0.0.0.0:51820", Reason: "needs_delta", Places: []config.Position{{File: "edge.yaml", Line: 4, Column: 3}},
+			}}
+			model.Update(s)
+		}, []string{
+			"Attention.", "Some Envoys are not given all that is for them.", "What Envoys are not given",
+			"edge-4: <code>udp/0.0.0.0:51820</code> (<code>edge.yaml:4:3</code>). It goes through HTTP/3", "--variant delta",
+		}},
+		{"no longer", func() { model.Closed(5, "client") }, []string{"Envoys connected: 1, 1 synced."}},
 		{"refused by one", func() { model.Update(refusing(2, "edge-2")) }, []string{
 			"Envoys connected: 2, 1 rejected, 1 synced.", "edge-2: listeners (tcp/0.0.0.0:5432)", "cannot bind",
 			"<code>edge.yaml:3:5</code>", "Attention.",
