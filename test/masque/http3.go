@@ -85,6 +85,8 @@ func ask(ctx context.Context, conn *quic.Conn, request *http.Request) (*http3.Re
 	client := (&http3.Transport{EnableDatagrams: true, DisableCompression: true}).NewClientConn(conn)
 	select {
 	case <-client.ReceivedSettings():
+	case <-conn.Context().Done(): // the far end takes no client like this one, and says so after the handshake
+		return nil, nil, context.Cause(conn.Context())
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
