@@ -97,6 +97,16 @@ func (f *fleet) readLogs() map[string]string {
 	return logs
 }
 
+// needIPv6 skips the test on a machine that has no IPv6, where nothing could be shown.
+func needIPv6(t *testing.T) {
+	t.Helper()
+	probe, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("this machine has no IPv6:", err)
+	}
+	_ = probe.Close()
+}
+
 // must ends the test if err is not nil.
 func (f *fleet) must(err error) {
 	f.t.Helper()

@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,11 +42,7 @@ func (f *fleet) wantTold(listener, backend string) {
 // six gives words an IPv6 address.
 func (f *fleet) six(words ...string) {
 	f.t.Helper()
-	probe, err := net.Listen("tcp", "[::1]:0")
-	if err != nil {
-		f.t.Skip("this machine has no IPv6:", err)
-	}
-	f.must(probe.Close())
+	needIPv6(f.t)
 	for _, word := range words {
 		f.words[word] = fmt.Sprintf("[::1]:%d", f.ports(1))
 	}

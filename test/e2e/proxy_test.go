@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"path/filepath"
 	"testing"
 
@@ -41,11 +40,7 @@ backends: {resolvers: {endpoints: [$blue]}}
 
 // TestBothFamilies: one socket takes IPv4 and IPv6.
 func TestBothFamilies(t *testing.T) {
-	probe, err := net.Listen("tcp", "[::1]:0")
-	if err != nil {
-		t.Skip("this machine has no IPv6:", err)
-	}
-	_ = probe.Close()
+	needIPv6(t)
 	eachVariant(t, func(f *fleet) {
 		f.backends("blue")
 		port := f.ports(1)

@@ -94,11 +94,7 @@ listeners:
 
 // TestRoutesBothFamilies: on a socket of both families IPv4 clients have their own addresses.
 func TestRoutesBothFamilies(t *testing.T) {
-	probe, err := net.Listen("tcp", "[::1]:0")
-	if err != nil {
-		t.Skip("this machine has no IPv6:", err)
-	}
-	_ = probe.Close()
+	needIPv6(t)
 	eachVariant(t, func(f *fleet) {
 		f.backends("four", "six", "external")
 		port := f.ports(1)

@@ -33,6 +33,7 @@ type headed struct {
 	reader *bufio.Reader
 }
 
+// Read implements [net.Conn]: what comes behind the header.
 func (h *headed) Read(p []byte) (int, error) { return h.reader.Read(p) }
 
 // header reads the one of this version.
