@@ -35,6 +35,15 @@ func TestRoutesTravel(t *testing.T) {
 			),
 		},
 		{
+			name: "what was never asked for is not taken for told", only: ads.Delta,
+			script: then(begin,
+				publish("l>r>a m>s>b"), expect(cds, "b"), subscribe(eds, "b"), expect(eds, "b"), ack(eds, cds), expect(lds, "m"), ack(lds),
+				publish("l>r>a m>s>c"), expect(cds, "c"), quiet, // its answer is out, and s is not asked for
+				publish("l>r>a m>s>d"), quiet, subscribe(rds, "s"), quiet,
+				publish("l>r>a"), quiet, ack(cds), expect(cds, "-c"), // b is what s leads to, while m may run
+			),
+		},
+		{
 			name: "after a restart they are told again, and the former cluster stays until they are there", only: ads.Delta,
 			script: then(begin,
 				reconnect, publish("l>r>b"),
