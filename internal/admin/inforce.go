@@ -200,6 +200,7 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common shared) {
 	if l.TLS != nil {
 		w.line(depth, "tls", listenerTLS(l.TLS), l.TLSAt)
 	}
+	w.transparent(depth, l)
 	if l.MaxDatagram != 0 {
 		w.key(depth, "max_datagram", l.MaxDatagram.String())
 	}
@@ -229,6 +230,10 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common shared) {
 
 func (w *yamlWriter) target(depth int, key string, r *config.Route) {
 	switch b := r.To.Parts[0].Backend; {
+	case r.Original:
+		w.line(depth, key, "", r.At)
+		w.original(depth+1, b)
+		w.key(depth, "targets", texts(r.Targets))
 	case r.Inside != nil:
 		w.line(depth, key, "", r.At)
 		w.inside(depth+1, r)
@@ -266,6 +271,9 @@ func (w *yamlWriter) backend(depth int, b *config.Backend) {
 	}
 	if tcp && w.overQUIC != b && slices.ContainsFunc(b.Endpoints, func(e config.Endpoint) bool { return e.Path == "" }) {
 		w.key(depth, "keepalive", keepalive(b.Keepalive))
+	}
+	if b.Source != nil {
+		w.key(depth, "source", source(b.Source))
 	}
 	if b.ProxyProtocol != nil {
 		w.key(depth, "proxy_protocol", string(b.ProxyProtocol.Version))

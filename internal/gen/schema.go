@@ -68,6 +68,8 @@ func (w *schemaWriter) value(s *config.Spec) *schema {
 		return &schema{Type: "integer", Minimum: &s.Min, Maximum: &s.Max}
 	case s.Kind == config.ScalarKind:
 		return &schema{Type: []string{"string", "number", "boolean"}, Pattern: s.Pattern}
+	case s.Kind == config.FlagKind:
+		return &schema{Type: "boolean"}
 	case s.Kind == config.ListKind:
 		return &schema{Type: "array", Items: w.value(s.Items), MinItems: 1}
 	case s.Kind == config.TextKind:

@@ -36,6 +36,11 @@ type Backend struct {
 	// Default: on, for idle connections are kept, and those whose server is gone must be found.
 	// Envoy: envoy.config.cluster.v3.Cluster.upstream_connection_options
 	Keepalive *Keepalive `yaml:"keepalive" default:"on" only:"tcp"`
+	// Source is the address that connections and sessions to the endpoints have, one of each family at most; the endpoints of
+	// each family then need one. To let the endpoints see the clients' addresses write `source: client` on the listener.
+	// Default: none, Envoy's host chooses.
+	// Envoy: envoy.config.cluster.v3.Cluster.upstream_bind_config
+	Source *BackendSource `yaml:"source" default:"none"`
 	// TLS is spoken to the endpoints, whose certificates are checked; TCP only. On a listener the key is the clients' side:
 	// of an inline backend it stands beside its `endpoints`. Of
 	// the defaults it is left out for a backend that UDP uses, too.

@@ -107,6 +107,7 @@ func (l *loader) fillBackend(b *Backend, stanza string, v *value, p protocols, d
 	l.checkPriorities(b, list)
 	l.checkTLS(b, v, list)
 	l.checkProxyProtocol(b, v, list)
+	l.checkSource(b, list)
 	if at := v.pair("keepalive"); at != nil && !at.value.is("none") && b.onlyUnix() {
 		l.errorf(idNoEffect, at.key, "has no effect on unix sockets; leave it out")
 	}

@@ -167,6 +167,8 @@ func (d *decoder) plain(k *key, v *value, into reflect.Value) {
 		if text, ok := d.text(v); ok && d.fits(k, v) {
 			into.SetString(text)
 		}
+	case reflect.Bool:
+		d.flag(v, into)
 	case reflect.Int:
 		if n, ok := d.number(k, v); ok {
 			into.SetInt(n)
@@ -180,6 +182,15 @@ func (d *decoder) plain(k *key, v *value, into reflect.Value) {
 	default:
 		panic(fmt.Sprintf("config: no way to read a %s", into.Type()))
 	}
+}
+
+// flag sets what is on or off.
+func (d *decoder) flag(v *value, into reflect.Value) {
+	if v.quoted || !v.is("true") && !v.is("false") {
+		d.errorf(idWord, v, "%s is neither true nor false", v.what())
+		return
+	}
+	into.SetBool(v.is("true"))
 }
 
 // block sets a pointer to a struct: none is nil, a value that is no mapping stands for the main key, and the default

@@ -56,7 +56,18 @@ type exitForm struct {
 	// Default: all.
 	// Envoy: nothing; l4xds decides by it what an Envoy is given.
 	Nodes            audience `yaml:"nodes"`
-	listenerDefaults `yaml:",inline"`
+	listenerDefaults `yaml:",inline" without:"source,transparent"`
+}
+
+// elsewhere says of a key that it is one of a listener whose clients speak for themselves.
+func (*exitForm) elsewhere(key string) string {
+	switch key {
+	case "source":
+		return "is not for an exit: what ends there comes from the near end; for an address of this host write to: {endpoints: …, source: …}"
+	case "transparent":
+		return "is not for an exit: a tunnel is asked, not captured"
+	}
+	return ""
 }
 
 // far is the far end of a tunnel while it is read.
@@ -102,7 +113,7 @@ func (l *loader) exit(t *tunnel) *far {
 	s := shapeOf(reflect.TypeFor[exitForm]())
 	d := l.decoder
 	d.protocol = TCP
-	base := shapeOf(reflect.TypeFor[listenerDefaults]()).prune(l.listenerDefaults, onEach(onTCP), ignore)
+	base := s.known(shapeOf(reflect.TypeFor[listenerDefaults]()).prune(l.listenerDefaults, onEach(onTCP), ignore))
 	written := s.prune(v, onEach(onTCP), func(k *key, at pair) { l.unfit(k, at, "") })
 	d.mapping(s.overlay(base, written), &e.form)
 

@@ -86,7 +86,10 @@ func complete(t *testing.T, c *Config) {
 			if l.Exit == nil && r.Via != nil && (r.Ask.Host == "" || (r.Ask.Port == 0) == (r.Ask.PortOperator == "") || r.To.Cluster != r.Via.Name) {
 				t.Errorf("route %+v of %s asks for nothing", r, l.Name)
 			}
-			if !r.Requested {
+			if r.Original != (len(r.Targets) > 0) || r.Original && (l.Transparent == nil || len(r.To.Parts) != 1 || r.To.Parts[0].Backend.ConnectTimeout == 0) {
+				t.Errorf("route %+v of %s does not know what it may reach", r, l.Name)
+			}
+			if !r.Requested && !r.Original {
 				completeTarget(t, l, r.To, clusters)
 			}
 		}

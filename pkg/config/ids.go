@@ -60,6 +60,8 @@ const (
 	idTunnel    id = "L4X0701"
 	idHalfClose id = "L4X0702"
 
+	idTransparent id = "L4X0801"
+
 	idEmptyGroup   id = "L4X0501"
 	idMatchesNoOne id = "L4X0502"
 
@@ -144,4 +146,5 @@ var Messages = []Message{
 	{string(idTLSVersions), "`min` is above `max`: Envoy would take it, and refuse every client."},
 	{string(idTunnel), "A tunnel that cannot be: an end is missing, or it cannot carry what is to go through it."},
 	{string(idHalfClose), "A warning: HTTP/1.1 cannot carry the end of one direction of a TCP connection alone."},
+	{string(idTransparent), "Captured traffic, or the client's address at the servers, in a form that cannot be; or, as a warning, one that does not hold for all clients. See [transparent mode](transparent.md)."},
 }

@@ -66,6 +66,11 @@ func (r *reading) sharing(p Protocol, key string) protocols {
 // target makes what a route goes to; cluster is its name unless it is one backend by name.
 func (r *reading) target(route *Route, t target, o origin, cluster string) {
 	route.Request = o.request
+	if t.original {
+		r.toOriginal(route, t, o, cluster)
+		return
+	}
+	route.Targets = nil
 	if o.tunnel != nil {
 		r.through(route, t, o, cluster)
 		return
@@ -156,7 +161,7 @@ func (l *loader) unknownBackend(name *value) {
 func (r *reading) checkPrivate(o origin, rows []row) {
 	var names []string
 	for _, row := range rows {
-		if row.to.inline != nil {
+		if row.to.inline != nil || row.to.original {
 			return
 		}
 		for _, s := range row.to.shares {

@@ -56,6 +56,22 @@ type Listener struct {
 	TLS *ListenerTLS `yaml:"tls" default:"none" only:"tcp"`
 	// TLSAt is the place of the key; the zero Place where TLS stands in the defaults.
 	TLSAt Place
+	// Source is whose address the servers see. `client` is the client's: its IP address, and a port of Envoy's choice. The Envoy
+	// needs CAP_NET_RAW or CAP_NET_ADMIN and says so (`l4xds bootstrap --capability net_raw`), else it is not given the listener;
+	// and the answers must come back through its host, for which `l4xds kit` prints the rules. An address is a key of the backend
+	// that stands inline in `to`.
+	// Default: none, and the servers see Envoy's address.
+	// Envoy: envoy.extensions.filters.listener.original_src.v3.OriginalSrc, and envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.use_original_src_ip
+	Source ClientSource `yaml:"source" default:"none"`
+	// Transparent takes traffic that was on its way to somebody else: `redirect` by NAT, which needs no privilege, or `tproxy`, for
+	// which the Envoy needs what it needs for `source: client`. `l4xds kit` prints the rules that capture it.
+	// Default: none, and only what is for the Envoy's own addresses arrives.
+	// Envoy: envoy.config.listener.v3.Listener.transparent, and envoy.extensions.filters.listener.original_dst.v3.OriginalDst
+	Transparent *Transparent `yaml:"transparent" default:"none"`
+	// Freebind lets it listen on an address that the Envoy's host does not have, or not yet.
+	// Default: false; such an address is refused by the Envoy.
+	// Envoy: envoy.config.listener.v3.Listener.freebind
+	Freebind bool `yaml:"freebind" default:"false"`
 	// MaxDatagram is the largest datagram that is passed on, to the backend and back; through a tunnel, of those to the far
 	// end. Larger ones are dropped, and counted by `listener.ADDRESS.udp.downstream_rx_datagram_dropped`.
 	// Default: 9000, what jumbo frames carry; larger ones pass as well where the kernel hands over several datagrams in one
@@ -118,6 +134,10 @@ type Route struct {
 	RequestMatch *RequestMatch
 	// Requested is whether an exit goes where the request asks; To is then empty.
 	Requested bool
+	// Original is whether the connections go where the client was going, within Targets; To then holds one backend without
+	// endpoints, for how that is reached.
+	Original bool
+	Targets  []Reach
 	// Timeouts and AccessLog are those of the listener, or the route's own; on an exit they are empty.
 	Timeouts  ListenerTimeouts
 	AccessLog *AccessLog
@@ -138,7 +158,8 @@ type Route struct {
 type ListenerTimeouts struct {
 	// Idle ends a TCP connection, or a UDP session, on which no byte has moved for this long. `none` is never, for TCP.
 	// Default: none for TCP, for a proxy does not cut what both ends keep (keepalive finds the dead ones);
-	// 60s for UDP, which has no other end.
+	// 60s for UDP, which has no other end; with `source: client` 30s, as the answers come back only as
+	// long as the kernel of the Envoy's host knows of the session (its nf_conntrack_udp_timeout).
 	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.idle_timeout, and the same of udp_proxy
 	Idle Duration `yaml:"idle" default:"none" default_udp:"60s" range:"1ms..8760h" none:"tcp"`
 }

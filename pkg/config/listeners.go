@@ -143,7 +143,14 @@ func (r *reading) listener(protocol Protocol) *Listener {
 	if protocol == UDP {
 		made.Keepalive = nil
 	}
+	r.checkTransparent(made, merged)
+	r.fitIdle(made, merged)
+	said := len(r.report.list)
 	r.routes(made, &form, merged)
+	r.checkClientSource(made, merged)
+	if len(r.report.list) == said {
+		r.checkReaches(written.pair("targets"), made.Routes)
+	}
 	if at := written.get("max_datagram"); at != nil && made.OverHTTP3() && made.MaxDatagram > MaxHTTP3Datagram {
 		r.errorf(idBounds, at, "%s is more than HTTP/3 carries in one packet, which is %s; write that, or http: 2 on the tunnel", at.text, MaxHTTP3Datagram)
 	}
@@ -235,7 +242,7 @@ func (r *reading) routes(made *Listener, form *protocolForm, merged *value) {
 	}
 	slices.SortFunc(made.Routes, func(a, b *Route) int { return strings.Compare(a.SNI, b.SNI) })
 	if form.To.value != nil {
-		route := &Route{At: r.place(r.path, form.To.value), Timeouts: made.Timeouts, AccessLog: made.AccessLog}
+		route := &Route{At: r.place(r.path, form.To.value), Timeouts: made.Timeouts, AccessLog: made.AccessLog, Targets: form.Targets.list}
 		made.Routes = append(made.Routes, route)
 		r.target(route, form.To, o, o.cluster)
 	}

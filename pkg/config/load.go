@@ -144,6 +144,7 @@ func (l *loader) config() *Config {
 	l.checkTargets()
 	l.checkPorts(c.Listeners)
 	l.checkAddressless(c.Listeners)
+	l.checkFamilies(c.Listeners)
 	l.checkUnused()
 	return c
 }
@@ -154,6 +155,9 @@ func (l *loader) checkDefaults() {
 		return
 	}
 	l.mapping(l.defaults, &defaults{})
+	if at := l.defaults.get("listeners").get("source"); at != nil && ClientSource("").side(at) != nil {
+		l.errorf(idBackendKey, at, "an address is for backends; write it in defaults.backends, or client here")
+	}
 	l.listenerDefaults = shapeOf(reflect.TypeFor[listenerDefaults]()).known(l.defaults.get("listeners"))
 	l.backendDefaults = shapeOf(reflect.TypeFor[backendDefaults]()).known(l.defaults.get("backends"))
 }

@@ -168,7 +168,21 @@ func (s *shape) known(v *value) *value {
 	return v.with(slices.DeleteFunc(slices.Clone(v.pairs), func(p pair) bool { return s.index[p.key.text] == nil }))
 }
 
-// pick is v with the keys alone that owner declares; nil if there are none.
+// twoSided is a value that may be meant for a namesake on the other side.
+type twoSided interface {
+	// side is the type that has the namesake; nil where v is meant for this one.
+	side(v *value) reflect.Type
+}
+
+// side is the type of the other side that v, behind k, is meant for; nil for none.
+func (k *key) side(v *value) reflect.Type {
+	if t, ok := reflect.TypeAssert[twoSided](reflect.Zero(k.field.Type)); ok {
+		return t.side(v)
+	}
+	return nil
+}
+
+// pick is v with the keys alone that owner declares, or that are meant for it; nil if there are none.
 func (s *shape) pick(v *value, owner reflect.Type) *value {
 	if v == nil || v.kind != mapping {
 		return nil
@@ -182,7 +196,7 @@ func (s *shape) pick(v *value, owner reflect.Type) *value {
 			if inner := k.table.pick(at.value, owner); inner != nil {
 				picked = append(picked, pair{at.key, inner})
 			}
-		case k.owner == owner:
+		case k.owner == owner, k.side(at.value) == owner:
 			picked = append(picked, at)
 		}
 	}

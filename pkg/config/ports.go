@@ -12,19 +12,38 @@ type claim struct {
 	listener *Listener
 	bind     *Bind
 	term     Term
+	kind     claimKind
 }
+
+// claimKind is how an address is claimed.
+type claimKind uint8
+
+const (
+	// binds is to listen there.
+	binds claimKind = iota
+	// captures is to take what is for these ports, whatever the address.
+	captures
+	// expects is to get what comes there from the network.
+	expects
+)
 
 // checkPorts says which listeners want the same address on an Envoy that would be given both.
 func (l *loader) checkPorts(listeners []*Listener) {
 	listeners = slices.DeleteFunc(slices.Clone(listeners), func(o *Listener) bool { return l.unclear[o] })
 	for _, protocol := range []Protocol{TCP, UDP} {
-		w := newWindow()
-		for _, c := range claims(listeners, protocol) {
-			if other, ok := w.clash(c); ok {
-				l.sayClash(c, other)
-			}
-			w.add(c)
+		l.checkClaims(claims(listeners, protocol), l.sayClash)
+		l.checkClaims(captured(listeners, protocol), l.sayCaptured)
+	}
+}
+
+// checkClaims says which of the claims, by port, meet another.
+func (l *loader) checkClaims(sorted []claim, say func(c, other claim)) {
+	w := newWindow()
+	for _, c := range sorted {
+		if other, ok := w.clash(c); ok {
+			say(c, other)
 		}
+		w.add(c)
 	}
 }
 
@@ -54,6 +73,62 @@ func (l *loader) sayClash(c, other claim) {
 	l.errorf(idPortTaken, at, "%s is already bound by %s (%s)", what, who, first.position())
 }
 
+// sayCaptured says that what comes to one listener is captured for another.
+func (l *loader) sayCaptured(c, other claim) {
+	if other.kind != captures {
+		c, other = other, c
+	}
+	at, first, is := l.binds[c.bind], l.binds[&other.listener.Binds[0]], "is"
+	if c.kind == captures {
+		at, is = l.binds[&c.listener.Binds[0]], "is captured here, and"
+	}
+	if at == nil || first == nil { // a listener was taken over
+		l.unsure = true
+		return
+	}
+	l.errorf(idPortTaken, at, "port %s %s captured by listener %s with %s (%s)",
+		c.bind.Ports(), is, quote(other.listener.Name), other.bind.Ports(), first.position())
+}
+
+// captured are the claims of one protocol, by port, where something is captured from the network: those ports, and what all
+// other listeners expect from there.
+func captured(listeners []*Listener, protocol Protocol) []claim {
+	var all []claim
+	for _, l := range listeners {
+		if l.Protocol != protocol || l.Transparent == nil || l.Transparent.From != FromNetwork {
+			continue
+		}
+		every := netip.IPv4Unspecified()
+		if slices.ContainsFunc(l.Binds, func(b Bind) bool { return b.Address.Is6() }) {
+			every = netip.IPv6Unspecified()
+		}
+		for _, p := range l.Captured() {
+			for _, t := range l.terms() {
+				all = append(all, claim{l, &Bind{Address: every, Port: p.First, Last: p.Last}, t, captures})
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	for _, c := range claims(listeners, protocol) {
+		if c.bind.Path == "" && !c.bind.Address.IsLoopback() {
+			c.kind = expects
+			all = append(all, c)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b claim) int { return cmp.Compare(a.bind.Port, b.bind.Port) })
+	return all
+}
+
+// terms are those of the audience of l, of which there is one at least.
+func (l *Listener) terms() []Term {
+	if len(l.Audience.Terms) == 0 {
+		return []Term{{}}
+	}
+	return l.Audience.Terms
+}
+
 // claims are all addresses of one protocol, by port; unix sockets have port 0.
 func claims(listeners []*Listener, protocol Protocol) []claim {
 	var all []claim
@@ -61,13 +136,9 @@ func claims(listeners []*Listener, protocol Protocol) []claim {
 		if l.Protocol != protocol {
 			continue
 		}
-		terms := l.Audience.Terms
-		if len(terms) == 0 {
-			terms = []Term{{}}
-		}
 		for i := range l.Binds {
-			for _, t := range terms {
-				all = append(all, claim{l, &l.Binds[i], t})
+			for _, t := range l.terms() {
+				all = append(all, claim{l, &l.Binds[i], t, binds})
 			}
 		}
 	}
@@ -179,12 +250,20 @@ func (cr *crowd) clash(c claim) (claim, bool) {
 func among(live *[]claim, c claim) (claim, bool) {
 	passed := func(o claim) bool { return o.bind.Last < c.bind.Port }
 	for _, o := range *live {
-		if !passed(o) && o.bind != c.bind && o.term.meets(c.term) {
+		if !passed(o) && o.contends(c) && o.term.meets(c.term) {
 			return o, true
 		}
 	}
 	*live = slices.DeleteFunc(*live, passed)
 	return claim{}, false
+}
+
+// contends reports whether c and o cannot both have a port of theirs.
+func (c claim) contends(o claim) bool {
+	if c.kind == binds {
+		return c.bind != o.bind
+	}
+	return (c.kind == captures || o.kind == captures) && c.listener != o.listener
 }
 
 func (c claim) where() where { return where{c.bind.Address, c.bind.Path} }

@@ -13,13 +13,18 @@ type spot struct {
 	Bind
 	// ends is whether TLS ends there, so that nothing else gets through.
 	ends bool
+	// captured are ports that clients dial at any address, and come here.
+	captured []Ports
 }
 
 // spots are the addresses of l.
 func (l *Listener) spots() []spot {
 	made := make([]spot, len(l.Binds))
 	for i, b := range l.Binds {
-		made[i] = spot{b, l.TLS != nil}
+		made[i] = spot{Bind: b, ends: l.TLS != nil}
+		if l.knowsDialled() {
+			made[i].captured = l.Captured()
+		}
 	}
 	return made
 }
@@ -34,12 +39,12 @@ func (s spot) ports() []Ports {
 	if s.Path != "" {
 		return nil
 	}
-	return []Ports{{s.Port, s.Last}}
+	return append([]Ports{{s.Port, s.Last}}, s.captured...)
 }
 
 // dialled are the addresses that can be dialled there.
 func (s spot) dialled() []Network {
-	if s.Path != "" || s.Address.IsUnspecified() {
+	if s.Path != "" || s.Address.IsUnspecified() || s.captured != nil {
 		return s.clients()
 	}
 	return []Network{{netip.PrefixFrom(s.Address, s.Address.BitLen())}}
@@ -117,7 +122,7 @@ func (m *Match) covers(o *Match, spots []spot) bool {
 func (m *Match) coversAt(s spot, o *Match) bool {
 	ports, fromPorts := orElse(o.Port, s.ports(), s.takesPort), orElse(o.FromPort, []Ports{{1, 65535}}, s.takesFromPort)
 	dialled, sources := orElse(o.Address, s.dialled(), s.takesAddress), orElse(o.From, s.sources(), s.takesClient)
-	return (len(m.Port) == 0 || allOf(ports, func(p Ports) bool { return p.within(s).covered(m.Port) })) &&
+	return (len(m.Port) == 0 || allOf(ports, func(p Ports) bool { return allOf(p.within(s), func(p Ports) bool { return p.covered(m.Port) }) })) &&
 		(len(m.FromPort) == 0 || allOf(fromPorts, func(p Ports) bool { return p.covered(m.FromPort) })) &&
 		(len(m.Address) == 0 || allOf(dialled, func(n Network) bool { return n.within(s).covered(m.Address) })) &&
 		(len(m.From) == 0 || allOf(sources, func(from Client) bool { return from.covered(m.From, s) })) &&
@@ -134,9 +139,15 @@ func orElse[T any](list, otherwise []T, fits func(T) bool) []T {
 	return slices.DeleteFunc(slices.Clone(list), func(x T) bool { return !fits(x) })
 }
 
-// within is the part of p that can be dialled at s, which is some.
-func (p Ports) within(s spot) Ports {
-	return Ports{max(p.First, s.Port), min(p.Last, s.Last)}
+// within are the parts of p that can be dialled at s, which are some.
+func (p Ports) within(s spot) []Ports {
+	var parts []Ports
+	for _, o := range s.ports() {
+		if p.meets(o) {
+			parts = append(parts, Ports{max(p.First, o.First), min(p.Last, o.Last)})
+		}
+	}
+	return parts
 }
 
 // within is the part of n that can be dialled at s, which is some.
@@ -196,6 +207,9 @@ func (c Client) covered(by []Client, s spot) bool {
 // checkMatch says which values of the conditions of a route, which stand in v, no connection can have.
 func (r *reading) checkMatch(m *Match, v *value, l *Listener) {
 	spots := l.spots()
+	if len(spots) == 0 {
+		return // an error was said
+	}
 	never(r, m.Port, v.get("port"), spots, spot.takesPort)
 	never(r, m.Address, v.get("address"), spots, spot.takesAddress)
 	never(r, m.From, v.get("from"), spots, spot.takesClient)
@@ -239,6 +253,9 @@ func addressesOf(spots []spot) string {
 			text += "-" + strconv.Itoa(int(s.Last))
 		}
 		texts = append(texts, text)
+	}
+	for _, p := range spots[0].captured { // the same for all
+		texts = append(texts, "captured "+p.String())
 	}
 	return strings.Join(texts, ", ")
 }

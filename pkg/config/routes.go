@@ -17,6 +17,11 @@ type routeForm struct {
 	// To is where the connections go that the route takes; written like `to` of the listener.
 	// Envoy: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.cluster, or envoy.extensions.filters.udp.udp_proxy.v3.Route
 	To target `yaml:"to" required:"true"`
+	// Targets are what `to: original` may reach; written like `targets` of the listener. What the route takes and is not among
+	// them is refused. TCP only.
+	// Default: those of the listener.
+	// Envoy: envoy.config.listener.v3.Listener.filter_chain_matcher
+	Targets reaches `yaml:"targets" only:"tcp"`
 	// Via is the tunnel that carries them; written like `via` of the listener, or `none` to go straight where that has one. TCP
 	// only.
 	// Default: that of the listener.
@@ -123,7 +128,9 @@ type listed struct {
 // list sets the routes of made: those of `routes:` in their order, and the one for the rest. The listener has the keys of
 // merged; o is where its own target comes from.
 func (r *reading) list(made *Listener, form *protocolForm, merged *value, o origin) {
-	inherited := append(shapeOf(reflect.TypeFor[routeBackend]()).names(), "timeouts", "access_log")
+	inherited := append(shapeOf(reflect.TypeFor[routeBackend]()).names(), "timeouts", "access_log", "targets")
+	// An address in source is the backend's, which is read with it; the word is the listener's own.
+	inherited = slices.DeleteFunc(inherited, func(name string) bool { return name == "source" })
 	l := &listing{
 		reading: r, Listener: made, common: merged.only(inherited...), whole: r.origin(made.Protocol, "routes"),
 		request: shapeOf(requestType).known(shapeOf(protocolType).overlay(r.shared, r.long[made.Protocol])),
@@ -134,7 +141,7 @@ func (r *reading) list(made *Listener, form *protocolForm, merged *value, o orig
 		l.route(v)
 	}
 	if form.To.value != nil {
-		l.rest(form.To, o)
+		l.rest(form.To, o, form.Targets.list)
 	}
 	switch via := form.Via.value; {
 	case via == nil:
@@ -171,10 +178,10 @@ func (l *listing) asking(t *tunnel, written *value) Request {
 }
 
 // rest adds the route for everything that no other takes.
-func (l *listing) rest(to target, o origin) {
+func (l *listing) rest(to target, o origin, targets []Reach) {
 	l.checkReached(&Match{}, to.value)
 	o.request = l.asking(o.tunnel, l.common.only())
-	l.send(&Route{At: l.place(l.path, to.value), Timeouts: l.Timeouts, AccessLog: l.AccessLog}, to, o, o.cluster)
+	l.send(&Route{At: l.place(l.path, to.value), Timeouts: l.Timeouts, AccessLog: l.AccessLog, Targets: targets}, to, o, o.cluster)
 }
 
 // send adds a route that goes to this target.
@@ -203,8 +210,11 @@ func (l *listing) route(written *value) {
 	var form routeForm
 	d.mapping(shapeOf(routeType).overlay(l.common, v), &form)
 
+	if l.Protocol == UDP {
+		form.Timeouts = l.Timeouts // there is one for all sessions
+	}
 	at := cmp.Or(v.get("name"), v)
-	route := &Route{Name: string(form.Name), At: l.place(l.path, at), Timeouts: form.Timeouts, AccessLog: form.AccessLog}
+	route := &Route{Name: string(form.Name), At: l.place(l.path, at), Timeouts: form.Timeouts, AccessLog: form.AccessLog, Targets: form.Targets.list}
 	if i := slices.IndexFunc(l.made, func(o listed) bool { return o.Name == route.Name }); i >= 0 && at != v {
 		l.errorf(idNameTwice, at, "the name of the route stands twice; the first is at %s", l.made[i].at.position())
 	}
@@ -256,7 +266,11 @@ func (l *listing) onward(route *Route, v *value, form *routeForm) {
 		l.checkCarried(origin{private: own}, via)
 	}
 	o.request = l.asking(o.tunnel, v)
+	said := len(l.report.list)
 	l.send(route, form.To, o, o.cluster+"/"+route.Name)
+	if len(l.report.list) == said {
+		l.checkReaches(v.pair("targets"), []*Route{route})
+	}
 	if o.tunnel == nil {
 		o.private = own
 		l.checkPrivate(o, []row{{to: form.To}})

@@ -56,6 +56,7 @@ const (
 	NumberKind SpecKind = "number"
 	ListKind   SpecKind = "list"
 	MapKind    SpecKind = "map"
+	FlagKind   SpecKind = "flag"
 )
 
 // KeySpec is one key of a map.
@@ -90,6 +91,9 @@ var specNames = map[reflect.Type]string{
 	reflect.TypeFor[Backend]():       "backend",
 	reflect.TypeFor[Check]():         "check",
 	reflect.TypeFor[Keepalive]():     "keepalive",
+	reflect.TypeFor[Transparent]():   "transparent",
+	reflect.TypeFor[dialledForm]():   "original",
+	reflect.TypeFor[BackendSource](): "source",
 	reflect.TypeFor[tunnelForm]():    "tunnel",
 	reflect.TypeFor[exitForm]():      "exit",
 	reflect.TypeFor[insideForm]():    "inside",
@@ -174,6 +178,8 @@ func (k *key) spec(t reflect.Type) *Spec {
 		return specOf(t)
 	case reflect.String:
 		return k.textSpec()
+	case reflect.Bool:
+		return &Spec{Kind: FlagKind, Say: "`true` or `false`"}
 	}
 	return k.numberSpec()
 }
@@ -308,6 +314,8 @@ func (*target) spec() *Spec {
 	shares.Say, shares.NotEmpty = "names of backends with weights, 0..1000000", true
 	return &Spec{AnyOf: []*Spec{
 		addressSpec(), list, nameSpec("the name of a backend"), shares, specOf(backendType), askSpec(), specOf(insideType),
+		{Kind: TextKind, Words: []string{original}, Say: "`original`"},
+		specOf(dialledType),
 	}}
 }
 
@@ -393,6 +401,30 @@ func (*Ports) spec() *Spec {
 		{Kind: NumberKind, Min: 1, Max: 65535, Say: "a port"},
 		{Kind: TextKind, Pattern: `^` + portsPattern + `$`, Say: "a range `first-last`"},
 	}}
+}
+
+func (*originalWord) spec() *Spec {
+	return &Spec{Kind: TextKind, Words: []string{original}, Say: "`original`"}
+}
+
+func (ClientSource) spec() *Spec {
+	made := &Spec{AnyOf: []*Spec{{Kind: TextKind, Words: []string{string(SourceClient)}, Say: "`client`"}}}
+	made.AnyOf = append(made.AnyOf, listOf((*SourceAddress)(nil).spec()).AnyOf...)
+	made.AnyOf = append(made.AnyOf, specOf(reflect.TypeFor[BackendSource]()), none())
+	return made
+}
+
+func (*SourceAddress) spec() *Spec {
+	return &Spec{Kind: TextKind, Pattern: `^(` + v4Pattern + `|` + v6Pattern + `)$`, Say: "an IP address"}
+}
+
+func (*reaches) spec() *Spec {
+	return listOf(&Spec{
+		Kind: TextKind,
+		Pattern: `^(any|\*:` + portsPattern + `|` + v4Pattern + `(/([0-9]|[12][0-9]|3[0-2]))?(:` + portsPattern + `)?|` +
+			v6Pattern + `(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?|\[` + v6Pattern + `(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?\](:` + portsPattern + `)?)$`,
+		Say: "an address or a network, `network:port`, `\"[v6 network]:port\"`, `\"*:port\"`, a range `first-last` in place of the port, or `any`",
+	})
 }
 
 func (*audience) spec() *Spec { return listOf(nameSpec("the name of a group"), (*Term)(nil).spec()) }

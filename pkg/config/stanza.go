@@ -72,8 +72,8 @@ type stanza struct {
 
 // listenerKeys may stand on a stanza, or in the long form of one of its protocols for that one alone.
 type listenerKeys struct {
-	// To is where everything goes that no row of `sni` takes: endpoints, a backend's name, or names with weights. Only
-	// beside `sni` it may be left out.
+	// To is where everything goes that no row of `sni` takes: endpoints, a backend's name, or names with weights; or `original`,
+	// where captured connections were going. Only beside `sni` it may be left out.
 	// Envoy: envoy.config.listener.v3.Listener.default_filter_chain, or the one filter chain
 	To target `yaml:"to"`
 	// SNI sends TLS connections to different places by the host name that the client asks for: `*.x` is any name below x,
@@ -81,6 +81,11 @@ type listenerKeys struct {
 	// Everything else, clear text included, goes where `to` beside it says, and is refused without.
 	// Envoy: envoy.config.listener.v3.FilterChainMatch.server_names, with the tls_inspector listener filter
 	SNI sniTable `yaml:"sni" only:"tcp" instead:"routes"`
+	// Targets are what `to: original` may reach: networks (`10.0.0.0/8`), also with a port or a range (`10.0.0.0/8:5432`),
+	// `10.0.0.1:443`, `"*:53-54"`, or `any`, with which every address and port can be reached through the Envoy by all whose traffic
+	// it captures. What is dialled besides is refused.
+	// Envoy: envoy.config.listener.v3.Listener.filter_chain_matcher
+	Targets reaches `yaml:"targets" only:"tcp"`
 	// Routes send connections and sessions to different places by what is known of them: the first route takes it whose
 	// conditions all hold. What no route takes goes where `to` beside them says, and is refused without; of UDP it is then
 	// dropped, and counted by `udp.LISTENER.downstream_sess_no_route`.

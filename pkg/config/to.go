@@ -10,6 +10,9 @@ type target struct {
 	value *value
 	// inline is a mapping with the keys of a backend; nil where names are written.
 	inline *value
+	// original is whether it is where the client was going; dialled is its long form, nil where the word stands alone.
+	original bool
+	dialled  *value
 	// split is whether weights are written. Without them there is one share at most.
 	split  bool
 	shares []share
@@ -24,6 +27,8 @@ type share struct {
 func (t *target) decode(d *decoder, v *value) {
 	*t = target{value: v}
 	switch {
+	case v.is(original):
+		t.original = true
 	case v.kind == mapping:
 		t.decodeMap(d, v)
 	case v.kind == list:
@@ -56,8 +61,11 @@ func (t *target) decodeList(d *decoder, v *value) {
 // decodeMap reads a backend inline, which has endpoints, or names with weights.
 func (t *target) decodeMap(d *decoder, v *value) {
 	keys := shapeOf(reflect.TypeFor[Backend]())
-	switch {
-	case v.get("endpoints") != nil:
+	switch endpoints := v.get("endpoints"); {
+	case endpoints != nil && endpoints.is(original):
+		t.original, t.dialled = true, v
+		return
+	case endpoints != nil:
 		t.inline = v
 		return
 	case len(v.pairs) == 0:
@@ -66,6 +74,8 @@ func (t *target) decodeMap(d *decoder, v *value) {
 	t.split = true
 	for _, p := range v.pairs {
 		switch {
+		case p.key.is(original):
+			d.errorf(idWord, p.key, "original has no weight; write to: original, alone")
 		case p.value.null():
 			d.noValue(p.key, "write its weight")
 		case keys.index[p.key.text] != nil:

@@ -94,6 +94,9 @@ func (l *loader) proxy(t *tunnel, to target) *Backend {
 		b.At = l.place(t.stanza, to.value)
 		l.notToFar(b, to.inline, t.Name)
 		return b
+	case to.original:
+		l.errorf(idTunnel, to.value, "original is for listeners; write where the far end is, as hub.example.com:443")
+		return nil
 	case to.split || len(to.shares) != 1:
 		if to.value.kind == mapping {
 			l.errorf(idTunnel, to.value, "weights are not for a proxy; write endpoints, or the name of one backend")

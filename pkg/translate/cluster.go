@@ -8,6 +8,8 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/l4xds/l4xds/pkg/config"
 )
 
 // fetchTimeoutSeconds is how long a cluster waits for its endpoints and secrets, and a listener for its secrets, before it
@@ -18,6 +20,9 @@ const fetchTimeoutSeconds = 5
 // not by the protocol of an endpoint's address.
 func cluster(p *clusterPlan) *clusterv3.Cluster {
 	b := p.backend()
+	if p.original {
+		return originalCluster(p.name, b)
+	}
 	c := &clusterv3.Cluster{
 		Name:                          p.name,
 		AltStatName:                   altStatName(p.name, p.tunnel),
@@ -29,6 +34,7 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		IgnoreHealthOnHostRemoval:     true, // else a removed endpoint is used until it fails its check
 		CircuitBreakers:               breakers(p.tunnel),
 		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive, p.tunnel),
+		UpstreamBindConfig:            bindConfig(b.Source),
 		TypedExtensionProtocolOptions: httpOptions(p.tunnel),
 		TransportSocket:               proxyProtocol(b.ProxyProtocol, upstreamTLS(p.owner(), b.TLS, p.tunnel)),
 	}
@@ -40,6 +46,42 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		c.EdsClusterConfig = edsClusterConfig(p.owner())
 	}
 	return c
+}
+
+// originalCluster goes where the client was going. It has no endpoints but the addresses of the connections that are open.
+func originalCluster(name string, b *config.Backend) *clusterv3.Cluster {
+	return &clusterv3.Cluster{
+		Name:                          name,
+		AltStatName:                   altStatName(name, nil),
+		ConnectTimeout:                duration(b.ConnectTimeout),
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
+		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_ORIGINAL_DST},
+		LbPolicy:                      clusterv3.Cluster_CLUSTER_PROVIDED,
+		CircuitBreakers:               noBreakers(),
+		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive, nil),
+		UpstreamBindConfig:            bindConfig(b.Source),
+		TransportSocket:               proxyProtocol(b.ProxyProtocol, nil),
+	}
+}
+
+// bindConfig is the address that connections and sessions to the endpoints have; the second is for the other family.
+func bindConfig(s *config.BackendSource) *corev3.BindConfig {
+	if s == nil {
+		return nil
+	}
+	made := &corev3.BindConfig{SourceAddress: sourceAddress(s.Address[0])}
+	for _, a := range s.Address[1:] {
+		made.ExtraSourceAddresses = append(made.ExtraSourceAddresses, &corev3.ExtraSourceAddress{Address: sourceAddress(a)})
+	}
+	if s.Freebind {
+		made.Freebind = wrapperspb.Bool(true)
+	}
+	return made
+}
+
+// sourceAddress is a with a port of the kernel's choice.
+func sourceAddress(a config.SourceAddress) *corev3.SocketAddress {
+	return &corev3.SocketAddress{Address: a.String(), PortSpecifier: portValue(0)}
 }
 
 // edsClusterConfig lets the endpoints travel by themselves: a change of them then leaves the cluster, and with it every

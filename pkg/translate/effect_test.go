@@ -26,6 +26,8 @@ var withoutEffect = map[string]string{
 	"Listener.TLSAt":       "as above",
 	"Backend.TLSAt":        "as above",
 	"Inside.TLSAt":         "as above",
+	"Transparent.Ports":    "it is for the rules of the kernel, of package kit",
+	"Transparent.From":     "as above",
 	"Certificate.NotAfter": "it is for the metrics",
 	"ListenerTLS.Key":      "it is moved to the certificate",
 	"BackendTLS.Key":       "as above",

@@ -37,19 +37,33 @@ func defaultFilterChain(s *stanzaPlan) *listenerv3.FilterChain {
 	return nil
 }
 
-// matches reports whether a matcher chooses the chain. An exit has one, whose routes are those of HTTP.
-func (s *stanzaPlan) matches() bool { return s.stanza.InOrder && s.stanza.Exit == nil }
+// matches reports whether a matcher chooses the chain: there are routes in order, or one that may not go everywhere. The routes
+// of an exit are those of HTTP.
+func (s *stanzaPlan) matches() bool {
+	return s.stanza.Exit == nil && (s.stanza.InOrder || slices.ContainsFunc(s.routes, routePlan.original))
+}
+
+// original reports whether r goes where the client was going.
+func (r routePlan) original() bool { return r.route.Original }
 
 // chooses reports whether there is more than one chain to go by, so that a connection may fit none.
 func (s *stanzaPlan) chooses() bool { return s.stanza.Inspects || s.matches() }
 
 // isDefault reports whether r is the default chain. Where nothing is chosen, the one route is an ordinary chain:
 // Envoy changes a listener in place, without draining its connections, only if it has one.
-func (s *stanzaPlan) isDefault(r routePlan) bool { return s.chooses() && r.route.Name == "" }
+// What has targets is no default: it does not take everything.
+func (s *stanzaPlan) isDefault(r routePlan) bool {
+	return s.chooses() && r.route.Name == "" && !r.original()
+}
 
-// listed are the routes of `routes:`.
+// listed are the routes that the matcher chooses from.
 func (s *stanzaPlan) listed() []routePlan {
-	return slices.DeleteFunc(slices.Clone(s.routes), func(r routePlan) bool { return r.route.Name == "" })
+	return slices.DeleteFunc(slices.Clone(s.routes), s.isDefault)
+}
+
+// refusal takes a filter chain that is not there, which Envoy answers by closing the connection.
+func refusal() *xdscorev3.TypedExtensionConfig {
+	return &xdscorev3.TypedExtensionConfig{Name: chainActionName, TypedConfig: pack(wrapperspb.String(noChain))}
 }
 
 // chainAction takes the filter chain of r.

@@ -3,6 +3,8 @@ package translate
 import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	originaldstv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_dst/v3"
+	originalsrcv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_src/v3"
 	tlsinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -41,6 +43,9 @@ func tcpListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
 		AdditionalAddresses:           additionalAddresses(corev3.SocketAddress_TCP, b),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
 		TcpKeepalive:                  listenerKeepalive(s.stanza, b),
+		Transparent:                   transparent(s.stanza),
+		Freebind:                      freebind(s.stanza),
+		ListenerFilters:               listenerFilters(s.stanza),
 		FilterChains:                  filterChains(s),
 	}
 	if s.chooses() {
@@ -48,10 +53,9 @@ func tcpListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
 		l.AccessLog = refusedLog(s.stanza)
 	}
 	if s.matches() {
-		l.FilterChainMatcher = matcher(s.listed(), chainAction)
+		l.FilterChainMatcher = matcher(s, s.listed(), chainAction)
 	}
 	if s.stanza.Inspects {
-		l.ListenerFilters = []*listenerv3.ListenerFilter{tlsInspector()}
 		l.ListenerFiltersTimeout = &durationpb.Duration{Seconds: inspectTimeoutSeconds}
 	}
 	return l
@@ -63,6 +67,8 @@ func udpListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
 		Name:                listenerName(config.UDP, *b),
 		Address:             bindAddress(corev3.SocketAddress_UDP, b, b.Port),
 		AdditionalAddresses: additionalAddresses(corev3.SocketAddress_UDP, b),
+		Transparent:         transparent(s.stanza),
+		Freebind:            freebind(s.stanza),
 		UdpListenerConfig:   &listenerv3.UdpListenerConfig{DownstreamSocketConfig: udpSocket(s.stanza)},
 		ListenerFilters:     []*listenerv3.ListenerFilter{udpProxy(s)},
 	}
@@ -75,12 +81,45 @@ func quicListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
 		Address:                       bindAddress(corev3.SocketAddress_UDP, b, b.Port),
 		AdditionalAddresses:           additionalAddresses(corev3.SocketAddress_UDP, b),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
+		Freebind:                      freebind(s.stanza),
 		UdpListenerConfig: &listenerv3.UdpListenerConfig{
 			QuicOptions:            &listenerv3.QuicProtocolOptions{QuicProtocolOptions: quicFarOptions()},
 			DownstreamSocketConfig: &corev3.UdpSocketConfig{PreferGro: wrapperspb.Bool(true)},
 		},
 		FilterChains: filterChains(s),
 	}
+}
+
+// listenerFilters are those of a TCP listener, in the order in which they work: where the client was going, who it is and what
+// its TLS hello says, and only then whose address the server is to see.
+func listenerFilters(l *config.Listener) []*listenerv3.ListenerFilter {
+	var filters []*listenerv3.ListenerFilter
+	if l.Transparent != nil {
+		filters = append(filters, listenerFilter(originalDstName, &originaldstv3.OriginalDst{}))
+	}
+	if l.Inspects {
+		filters = append(filters, tlsInspector())
+	}
+	if l.Source == config.SourceClient {
+		filters = append(filters, listenerFilter(originalSrcName, &originalsrcv3.OriginalSrc{}))
+	}
+	return filters
+}
+
+// transparent lets the sockets take what is for other addresses, and leaves them as they are otherwise.
+func transparent(l *config.Listener) *wrapperspb.BoolValue {
+	if l.Transparent == nil || l.Transparent.Mode != config.TProxy {
+		return nil
+	}
+	return wrapperspb.Bool(true)
+}
+
+// freebind lets the sockets listen on addresses that are not there.
+func freebind(l *config.Listener) *wrapperspb.BoolValue {
+	if !l.Freebind {
+		return nil
+	}
+	return wrapperspb.Bool(true)
 }
 
 // tlsInspector reads the TLS hello, for the filter chains to match.

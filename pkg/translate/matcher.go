@@ -2,6 +2,7 @@ package translate
 
 import (
 	"net/netip"
+	"slices"
 
 	xdscorev3 "github.com/cncf/xds/go/xds/core/v3"
 	xdsmatcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
@@ -16,17 +17,23 @@ import (
 
 type predicate = xdsmatcherv3.Matcher_MatcherList_Predicate
 
-// matcher takes the routes in their order, each with what to do. A route that asks for nothing is the last.
-func matcher(routes []routePlan, action func(routePlan) *xdscorev3.TypedExtensionConfig) *xdsmatcherv3.Matcher {
+// matcher takes routes of s in their order, each with what to do. A route that asks for nothing is the last.
+func matcher(s *stanzaPlan, routes []routePlan, action func(routePlan) *xdscorev3.TypedExtensionConfig) *xdsmatcherv3.Matcher {
 	m := &xdsmatcherv3.Matcher{}
 	var list []*xdsmatcherv3.Matcher_MatcherList_FieldMatcher
+	add := func(p *predicate, then *xdsmatcherv3.Matcher_OnMatch) {
+		list = append(list, &xdsmatcherv3.Matcher_MatcherList_FieldMatcher{Predicate: p, OnMatch: then})
+	}
 	for _, r := range routes {
-		then := &xdsmatcherv3.Matcher_OnMatch{OnMatch: &xdsmatcherv3.Matcher_OnMatch_Action{Action: action(r)}}
-		if r.route.Match == nil {
+		switch asked, within, then := conditions(r), reach(s, r), onMatch(action(r)); {
+		case asked != nil && within != nil:
+			add(both(asked, within), then)
+			add(asked, onMatch(refusal()))
+		case asked != nil || within != nil: // where nothing is asked, no match is what is not within
+			add(both(asked, within), then)
+		default:
 			m.OnNoMatch = then
-			continue
 		}
-		list = append(list, &xdsmatcherv3.Matcher_MatcherList_FieldMatcher{Predicate: conditions(r), OnMatch: then})
 	}
 	if len(list) > 0 {
 		m.MatcherType = &xdsmatcherv3.Matcher_MatcherList_{MatcherList: &xdsmatcherv3.Matcher_MatcherList{Matchers: list}}
@@ -34,24 +41,68 @@ func matcher(routes []routePlan, action func(routePlan) *xdscorev3.TypedExtensio
 	return m
 }
 
-// conditions hold where all of those of r do. What costs least is looked at first.
+func onMatch(action *xdscorev3.TypedExtensionConfig) *xdsmatcherv3.Matcher_OnMatch {
+	return &xdsmatcherv3.Matcher_OnMatch{OnMatch: &xdsmatcherv3.Matcher_OnMatch_Action{Action: action}}
+}
+
+// conditions hold where all of those of r do; nil where there are none. What costs least is looked at first.
 func conditions(r routePlan) *predicate {
 	m := r.route.Match
-	var all []*predicate
-	for _, p := range []*predicate{
+	if m == nil {
+		return nil
+	}
+	return both(
 		eachOf(m.Port, dialledPort), networks("address", &inputsv3.DestinationIPInput{}, m.Address, r.name), clients(m.From, r.name),
 		eachOf(m.FromPort, clientPort), eachOf(m.Transport, transport), eachOf(m.SNI, serverName), eachOf(m.ALPN, application),
-	} {
-		if p != nil {
-			all = append(all, p)
-		}
-	}
-	if len(all) == 1 {
+	)
+}
+
+// both holds where each of these does that is there; nil where none is.
+func both(some ...*predicate) *predicate {
+	all := slices.DeleteFunc(some, func(p *predicate) bool { return p == nil })
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
 		return all[0]
 	}
 	return &predicate{MatchType: &xdsmatcherv3.Matcher_MatcherList_Predicate_AndMatcher{
 		AndMatcher: &xdsmatcherv3.Matcher_MatcherList_Predicate_PredicateList{Predicate: all},
 	}}
+}
+
+// reach holds where r may go to where the client was going; nil where it goes elsewhere. The listener's own ports are no
+// place to go to: Envoy would call itself, again and again.
+func reach(s *stanzaPlan, r routePlan) *predicate {
+	if !r.original() {
+		return nil
+	}
+	var targets []*predicate
+	for _, t := range r.route.Targets {
+		var network []config.Network
+		if t.Network.IsValid() {
+			network = []config.Network{t.Network}
+		}
+		var ports []config.Ports
+		if t.Ports != (config.Ports{}) {
+			ports = []config.Ports{t.Ports}
+		}
+		one := both(eachOf(ports, dialledPort), networks("target", &inputsv3.DestinationIPInput{}, network, r.name))
+		if one == nil { // any
+			targets = nil
+			break
+		}
+		targets = append(targets, one)
+	}
+	var own []*predicate
+	for _, b := range s.stanza.Binds {
+		own = append(own, dialledPort(config.Ports{First: b.Port, Last: b.Last}))
+	}
+	return both(not(oneOf(own)), oneOf(targets))
+}
+
+func not(p *predicate) *predicate {
+	return &predicate{MatchType: &xdsmatcherv3.Matcher_MatcherList_Predicate_NotMatcher{NotMatcher: p}}
 }
 
 // eachOf holds where one of the values does; nil where there is none.
@@ -161,7 +212,7 @@ func clients(from []config.Client, owner string) *predicate {
 		case config.Local:
 			list = append(list, isLocal(owner))
 		case config.External:
-			list = append(list, &predicate{MatchType: &xdsmatcherv3.Matcher_MatcherList_Predicate_NotMatcher{NotMatcher: isLocal(owner)}})
+			list = append(list, not(isLocal(owner)))
 		default:
 			in = append(in, config.Network{Prefix: c.Network})
 		}

@@ -26,6 +26,8 @@ const (
 // and stands in errors.
 const (
 	tlsInspectorName = "envoy.filters.listener.tls_inspector"
+	originalDstName  = "envoy.filters.listener.original_dst"
+	originalSrcName  = "envoy.filters.listener.original_src"
 	tcpProxyName     = "envoy.filters.network.tcp_proxy"
 	setStateName     = "envoy.filters.network.set_filter_state"
 	udpProxyName     = "envoy.filters.udp_listener.udp_proxy"
@@ -61,6 +63,8 @@ const (
 	// udpRouteName and chainActionName are free: the actions of the matchers of udp_proxy and of a listener.
 	udpRouteName    = "route"
 	chainActionName = "filter_chain"
+	// noChain is the name of no filter chain: no stanza may have it.
+	noChain = "none"
 )
 
 // listenerName is the name of the Envoy listener of one bound address: "tcp/0.0.0.0:5432", "udp/[::]:53",

@@ -63,6 +63,8 @@ type clusterPlan struct {
 	dns    *config.DNS
 	// inside is set for what is spoken inside of a tunnel: the route that has it. There are no parts either.
 	inside *config.Route
+	// original is whether each connection goes where its client was going; the one part has no endpoints.
+	original bool
 
 	resources []*Resource
 }
@@ -130,6 +132,11 @@ func clustersOf(r *config.Route, names tunnelNames) []*clusterPlan {
 			clusters = append(clusters, &clusterPlan{name: r.Inside.Cluster, inside: r})
 		}
 		return clusters
+	}
+	if r.Original {
+		c := single(t.Cluster, t.Parts[0].Backend)
+		c.original = true
+		return []*clusterPlan{c}
 	}
 	switch t.Form() {
 	case config.Localities, config.DNSLocalities:
@@ -212,7 +219,7 @@ func (p plan) addClusters(clusters []*clusterPlan) error {
 
 // equal reports whether the same cluster is made from c and o.
 func (c *clusterPlan) equal(o *clusterPlan) bool {
-	return c.split == o.split && reflect.DeepEqual(c.tunnel, o.tunnel) && reflect.DeepEqual(c.exit, o.exit) && reflect.DeepEqual(c.dns, o.dns) &&
+	return c.split == o.split && c.original == o.original && reflect.DeepEqual(c.tunnel, o.tunnel) && reflect.DeepEqual(c.exit, o.exit) && reflect.DeepEqual(c.dns, o.dns) &&
 		reflect.DeepEqual(c.inside, o.inside) && slices.EqualFunc(c.parts, o.parts, func(a, b config.Part) bool {
 		return a == b || reflect.DeepEqual(a, b)
 	})
@@ -251,10 +258,14 @@ func (s *stanzaPlan) refs() []Ref {
 
 // needs is what an Envoy must be able to do to be given s.
 func (s *stanzaPlan) needs() Needs {
+	var needs Needs
 	if slices.ContainsFunc(s.clusters, func(c *clusterPlan) bool { return Frozen(c.name) }) {
-		return NeedsDelta
+		needs |= NeedsDelta
 	}
-	return 0
+	if s.stanza.NeedsNetRaw() {
+		needs |= NeedsNetRaw
+	}
+	return needs
 }
 
 // backend is the one whose settings hold for the whole cluster. In a split they are the same for all parts.

@@ -128,8 +128,8 @@ func (c *clusterPlan) build(before *clusterPlan) error {
 		return err
 	}
 	c.resources = append([]*Resource{r}, made...)
-	if c.usesDNS() {
-		return nil // the endpoints stand in the cluster
+	if c.usesDNS() || c.original {
+		return nil // the endpoints stand in the cluster, or there are none
 	}
 	r.Refs = append(r.Refs, Ref{Type: endpointType, Name: c.owner()})
 	endpoints := &Resource{Type: endpointType, Name: c.owner(), Origins: c.origins(endpointsPlace, partPlace)}
