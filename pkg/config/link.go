@@ -123,6 +123,9 @@ func (r *reading) private(t target, o origin, cluster string) *Backend {
 		r.unfit(k, at, "")
 	})
 	b.At = r.place(r.path, t.value)
+	if o.listener != nil && o.listener.Source == SourceClient && o.private.get("source") == nil && t.inline.get("source") == nil {
+		b.Source = nil // what is nearer than the defaults says otherwise
+	}
 	return b
 }
 

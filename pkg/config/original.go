@@ -174,6 +174,9 @@ func (r *reading) dialled(t target, o origin) *Backend {
 	own = append(own, pair{&value{text: "endpoints"}, &word})
 	var form dialledForm
 	base := s.prune(s.known(r.backendDefaults), onEach(onTCP), ignore)
+	if o.listener.Source == SourceClient { // which is nearer
+		base = base.without("source")
+	}
 	r.mapping(s.overlay(base, t.value.with(own)), &form)
 	return &form.Backend
 }

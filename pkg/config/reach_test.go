@@ -69,13 +69,14 @@ func TestCovers(t *testing.T) {
 		{{Address: netip.MustParseAddr("::"), Port: 1, Last: 2}},
 		{{Address: netip.MustParseAddr("10.0.0.1"), Port: 1, Last: 1}, {Address: netip.MustParseAddr("127.0.0.1"), Port: 3, Last: 3}},
 	}
+	captures := []*Transparent{nil, {Mode: TProxy, Ports: []Ports{{3, 4}, {9, 9}}}, {Mode: Redirect}}
 	pick := func(texts ...string) netip.Addr { return netip.MustParseAddr(texts[r.IntN(len(texts))]) }
 	covered, distinct, rounds := 0, 0, 20000
 	if raced {
 		rounds = 4000
 	}
 	for range rounds {
-		l := &Listener{Binds: binds[r.IntN(len(binds))]}
+		l := &Listener{Protocol: TCP, Binds: binds[r.IntN(len(binds))], Transparent: captures[r.IntN(len(captures))]}
 		a, b := randomMatch(r), randomMatch(r)
 		spots := l.spots()
 		says, empty := a.covers(b, spots), !slices.ContainsFunc(spots, func(s spot) bool { return s.takes(b) })
@@ -84,14 +85,18 @@ func TestCovers(t *testing.T) {
 			bind := l.Binds[r.IntN(len(l.Binds))]
 			v := visitor{tls: r.IntN(3) > 0}
 			to := bind.Address
-			if to.IsUnspecified() {
+			if to.IsUnspecified() || l.Transparent != nil && bind.Address.Is4() {
 				to = pick("10.0.0.0", "10.0.0.1", "10.0.0.2", "127.0.0.1", "200.0.0.1")
 			}
 			from := pick("10.0.0.0", "10.0.0.1", "10.0.0.2", "127.0.0.1", "127.0.0.9", "200.0.0.1")
 			if bind.Address.Is6() && r.IntN(2) == 0 {
 				to, from = pick("2001:db8::1", "::1"), pick("2001:db8::1", "2001:db8::2", "::1")
 			}
-			v.to = netip.AddrPortFrom(to, bind.Port+uint16(r.IntN(int(bind.Last-bind.Port)+1)))
+			dialled := Ports{bind.Port, bind.Last}
+			if all := append(l.Captured(), dialled); l.Transparent != nil {
+				dialled = all[r.IntN(len(all))]
+			}
+			v.to = netip.AddrPortFrom(to, dialled.First+uint16(r.IntN(int(dialled.Last-dialled.First)+1)))
 			v.from = netip.AddrPortFrom(from, []uint16{1, 2, 3, 40000}[r.IntN(4)])
 			if v.tls {
 				v.sni = []string{"", "a.x", "x", "b.x", "c.b.x", "d.b.x", "y"}[r.IntN(7)]

@@ -208,6 +208,15 @@ func (l *loader) checkFamilies(listeners []*Listener) {
 
 // checkSeen says which clients of a route of listener could not be seen by the endpoints of b.
 func (l *loader) checkSeen(listener *Listener, route *Route, b *Backend) {
+	if b.Source != nil {
+		where := "the backend"
+		if b.Name != "" {
+			where = "backend " + quote(b.Name)
+		}
+		l.unseen(listener, Error, "the servers cannot see both the client's address and %s, the source of %s; leave one of them out",
+			b.Source.Address[0], where)
+		return
+	}
 	v4, v6 := listener.families(route)
 	for _, e := range b.Endpoints {
 		switch {

@@ -171,6 +171,14 @@ func (v *value) only(keys ...string) *value {
 	return v.with(slices.DeleteFunc(slices.Clone(v.pairs), func(p pair) bool { return !slices.Contains(keys, p.key.text) }))
 }
 
+// without is v but for a key; nil if v is nil.
+func (v *value) without(key string) *value {
+	if v == nil {
+		return nil
+	}
+	return v.with(slices.DeleteFunc(slices.Clone(v.pairs), func(p pair) bool { return p.key.text == key }))
+}
+
 // with is v as a mapping of other pairs.
 func (v *value) with(pairs []pair) *value {
 	made := *v

@@ -141,7 +141,10 @@ func clusterFor(t *testing.T, r *translate.Resources, listener string, a arrival
 				chain = c
 			}
 		}
-		if chain == nil {
+		switch {
+		case chain == nil && name.Value == "none":
+			return "refused"
+		case chain == nil:
 			t.Fatalf("no chain is named %q", name.Value)
 		}
 	}
@@ -214,6 +217,45 @@ func TestRoutesInOrder(t *testing.T) {
 		a := arrival{tt.client, netip.MustParseAddrPort(tt.from), netip.MustParseAddrPort(tt.to), tt.alpn}
 		if got := clusterFor(t, r, tt.listener, a); got != tt.want {
 			t.Errorf("%s to %s, %+v %q: goes to %s, want %s", tt.from, tt.to, tt.client, tt.alpn, got, tt.want)
+		}
+	}
+}
+
+// TestOriginalWithin: what was dialled is reached within the targets, and the listener's own ports never.
+func TestOriginalWithin(t *testing.T) {
+	r := resources(t, `
+listeners:
+  one: {tcp: {address: "[::]:15001", transparent: {mode: redirect, ports: [80, 443]}}, to: original, targets: ["10.0.0.0/8:80", "*:443", "10.9.0.1/32"]}
+  any: {tcp: {address: 15002, transparent: {mode: tproxy, ports: 81-89}}, to: original, targets: any}
+  list:
+    tcp: 15003
+    transparent: {mode: tproxy, ports: 90-93}
+    routes:
+      - {name: a, port: 90, to: original, targets: 10.0.0.0/8}
+      - {name: b, port: 91, to: 10.9.0.1:1}
+      - {name: c, port: 90-92, to: original}
+    to: 10.9.0.2:1
+    targets: "*:92"
+`)
+	for _, tt := range []struct{ listener, to, want string }{
+		{"tcp/[::]:15001", "10.1.0.1:80", "one"},
+		{"tcp/[::]:15001", "11.1.0.1:80", "refused"},
+		{"tcp/[::]:15001", "[2001:db8::1]:443", "one"},
+		{"tcp/[::]:15001", "10.9.0.1:22", "one"},
+		{"tcp/[::]:15001", "10.9.0.1:15001", "refused"},
+		{"tcp/[::]:15001", "10.9.0.2:22", "refused"},
+		{"tcp/0.0.0.0:15002", "192.0.2.1:85", "any"},
+		{"tcp/0.0.0.0:15002", "192.0.2.1:15002", "refused"},
+		{"tcp/0.0.0.0:15003", "10.0.0.1:90", "list/a"},
+		{"tcp/0.0.0.0:15003", "11.0.0.1:90", "refused"},
+		{"tcp/0.0.0.0:15003", "11.0.0.1:91", "list/b"},
+		{"tcp/0.0.0.0:15003", "11.0.0.1:92", "list/c"},
+		{"tcp/0.0.0.0:15003", "11.0.0.1:93", "list"},
+		{"tcp/0.0.0.0:15003", "11.0.0.1:15003", "list"},
+	} {
+		a := arrival{from: netip.MustParseAddrPort("10.0.0.99:1000"), to: netip.MustParseAddrPort(tt.to)}
+		if got := clusterFor(t, r, tt.listener, a); got != tt.want {
+			t.Errorf("%s dials %s: goes to %s, want %s", tt.listener, tt.to, got, tt.want)
 		}
 	}
 }
