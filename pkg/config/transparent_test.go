@@ -87,3 +87,35 @@ defaults: {backends: {source: 10.0.0.9}}
 		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
+
+// TestTakeOverSeen makes edits that are wrong because of a listener that did not change.
+func TestTakeOverSeen(t *testing.T) {
+	t.Parallel()
+	const text = `listeners:
+  a: {tcp: 1, to: web, source: client}
+  b: {udp: 2, to: web, source: client}
+  c: {tcp: 3, transparent: {mode: redirect, ports: 80-89}, to: web}
+backends:
+  web: {endpoints: [10.0.0.2:1]}
+`
+	before := mustLoad(t, text)
+	for name, test := range map[string]struct{ old, new, want string }{
+		"a backend of the other family": {"10.0.0.2:1", `"[2001:db8::2]:1"`, "2001:db8::2"},
+		"a backend with a source":       {"10.0.0.2:1]", "10.0.0.2:1], source: 10.0.0.9", "10.0.0.9"},
+		"a port that is captured":       {"backends:", "  d: {tcp: 85, to: web}\nbackends:", "port 85 is captured"},
+		"a capture of what is there":    {"backends:", "  d: {tcp: 4, transparent: {mode: redirect, ports: 1}, to: web}\nbackends:", "port 1 is captured"},
+		"a backend on a unix socket":    {"10.0.0.2:1", "unix:/run/x.sock", "unix:/run/x.sock"},
+		"another backend":               {"10.0.0.2:1", "10.0.0.3:1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			texts := map[string]string{"-": strings.Replace(text, test.old, test.new, 1)}
+			now := takesOver(t, before, texts)
+			_, said := loadAfter(before, texts)
+			told := slices.ContainsFunc(said, func(d Diagnostic) bool { return strings.Contains(d.Message, test.want) })
+			if test.want != "" && (now != nil || !told) || test.want == "" && now == nil {
+				t.Errorf("says %v, not %q", said, test.want)
+			}
+		})
+	}
+}
