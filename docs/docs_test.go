@@ -19,7 +19,7 @@ var (
 
 // TestFilesInDocs reads each file that a page shows as a whole: it must be valid. Pages with pieces of files are not here.
 func TestFilesInDocs(t *testing.T) {
-	for _, page := range []string{"tunnel-howtos.md", "../README.md"} {
+	for _, page := range []string{"tunnel-howtos.md", "transparent.md", "../README.md"} {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
