@@ -217,11 +217,14 @@ func TestStatusPage(t *testing.T) {
 			s := stream(4, "edge-4", xds.Synced)
 			s.Withheld = []snapshot.Withheld{{
 				Listener: "udp/0.0.0.0:51820", Reason: "needs_delta", Places: []config.Position{{File: "edge.yaml", Line: 4, Column: 3}},
+			}, {
+				Listener: "tcp/0.0.0.0:15001", Reason: "needs_net_raw", Places: []config.Position{{File: "edge.yaml", Line: 9, Column: 3}},
 			}}
 			model.Update(s)
 		}, []string{
 			"Attention.", "Some Envoys are not given all that is for them.", "What Envoys are not given",
 			"edge-4: <code>udp/0.0.0.0:51820</code> (<code>edge.yaml:4:3</code>). It goes through HTTP/3", "--variant delta",
+			"edge-4: <code>tcp/0.0.0.0:15001</code> (<code>edge.yaml:9:3</code>). It works with addresses", "--capability net_raw",
 		}},
 		{"no longer", func() { model.Closed(5, "client") }, []string{"Envoys connected: 1, 1 synced."}},
 		{"refused by one", func() { model.Update(refusing(2, "edge-2")) }, []string{

@@ -81,6 +81,8 @@ type withheld struct {
 var whyWithheld = map[string]string{
 	"needs_delta": "It goes through HTTP/3, which is only for Envoys that speak the delta variant of ADS: " +
 		"make its bootstrap with --variant delta.",
+	"needs_net_raw": "It works with addresses that are not the Envoy's own, for which the kernel asks CAP_NET_RAW or " +
+		"CAP_NET_ADMIN: start the Envoy with one of them, and make its bootstrap with --capability net_raw or net_admin.",
 }
 
 type count struct {

@@ -140,7 +140,10 @@ func (m *Model) nodesByState() map[xds.State]int {
 
 // withheld counts what Envoys are not given, by reason.
 func (m *Model) withheld() map[string]int {
-	counts := map[string]int{translate.NeedsDelta.String(): 0}
+	counts := map[string]int{}
+	for _, reason := range translate.NeedsAll.Words() {
+		counts[reason] = 0
+	}
 	for _, n := range m.nodes {
 		for _, w := range m.speaker(n).Withheld {
 			counts[w.Reason]++

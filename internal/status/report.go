@@ -72,7 +72,8 @@ type Node struct {
 type Withheld struct {
 	// Listener is the name of the Envoy listener.
 	Listener string `json:"listener"`
-	// Reason is what the Envoy cannot do, in a word: "needs_delta".
+	// Reason is what the Envoy cannot do, in a word: "needs_delta", "needs_net_raw". A listener with several
+	// is listed for each.
 	Reason string `json:"reason"`
 	// Places are where it stands in the files.
 	Places []config.Position `json:"places"`

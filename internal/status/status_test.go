@@ -347,7 +347,11 @@ func TestMetrics(t *testing.T) {
 	a.Generation = 1
 	m.Update(a)
 	b := stream(2, "b", xds.Rejected)
-	b.Withheld = []snapshot.Withheld{{Listener: "udp/0.0.0.0:1", Reason: "needs_delta"}}
+	b.Withheld = []snapshot.Withheld{
+		{Listener: "udp/0.0.0.0:1", Reason: "needs_delta"},
+		{Listener: "udp/0.0.0.0:1", Reason: "needs_net_raw"},
+		{Listener: "tcp/0.0.0.0:1", Reason: "needs_net_raw"},
+	}
 	m.Update(b)
 	refuse(m, mistake)
 	want := `
@@ -385,6 +389,7 @@ l4xds_snapshot_resources{type="sds"} 0
 # HELP l4xds_withheld Listeners that connected Envoys are not given although they are for them, by reason: Envoys times listeners.
 # TYPE l4xds_withheld gauge
 l4xds_withheld{reason="needs_delta"} 1
+l4xds_withheld{reason="needs_net_raw"} 2
 # HELP l4xds_xds_nodes Connected Envoys, by how they stand to the configuration in force.
 # TYPE l4xds_xds_nodes gauge
 l4xds_xds_nodes{state="pending"} 0

@@ -3,6 +3,7 @@ package xds
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/proto"
@@ -27,7 +28,19 @@ func nodeOf(n *corev3.Node) (config.Node, error) {
 	if !f.flatten("", n.GetMetadata()) {
 		return config.Node{}, errNodeTooLarge
 	}
+	node.Capabilities = capabilities(n.GetMetadata(), node.Metadata[config.CapabilitiesKey])
 	return node, nil
+}
+
+// capabilities are those that a node names, in a list or in a text.
+func capabilities(metadata *structpb.Struct, text string) []config.Capability {
+	names := []string{text}
+	outer, inner, _ := strings.Cut(config.CapabilitiesKey, ".")
+	list := metadata.GetFields()[outer].GetStructValue().GetFields()[inner].GetListValue()
+	for _, value := range list.GetValues() {
+		names = append(names, value.GetStringValue())
+	}
+	return config.ParseCapabilities(names...)
 }
 
 // flattener writes nested maps as one, as long as there are bytes left for the keys.

@@ -2,6 +2,7 @@ package xds
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,37 @@ func TestNodeOf(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("nodeOf: %v, difference (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestNodeCapabilities: a node names its capabilities in a list, as `l4xds bootstrap` writes it, or in a text.
+func TestNodeCapabilities(t *testing.T) {
+	nested := func(value any) map[string]any {
+		return map[string]any{"l4xds": map[string]any{"capabilities": value}}
+	}
+	both := []config.Capability{config.NetRaw, config.NetAdmin}
+	for _, c := range []struct {
+		metadata map[string]any
+		want     []config.Capability
+	}{
+		{nil, nil},
+		{map[string]any{"capabilities": []any{"net_raw"}}, nil},
+		{map[string]any{"l4xds": "net_raw"}, nil},
+		{nested([]any{}), nil},
+		{nested([]any{"net_raw"}), both[:1]},
+		{nested([]any{"CAP_NET_ADMIN", "net_raw", "later", 7.0, nil}), both},
+		{nested("net_admin,net_raw"), both},
+		{nested(true), nil},
+		{map[string]any{"l4xds.capabilities": "net_admin"}, both[1:]},
+	} {
+		metadata, err := structpb.NewStruct(c.metadata)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := nodeOf(&corev3.Node{Metadata: metadata})
+		if err != nil || !slices.Equal(got.Capabilities, c.want) {
+			t.Errorf("capabilities of %v: %q, %v, want %q", c.metadata, got.Capabilities, err, c.want)
+		}
 	}
 }
 

@@ -97,10 +97,11 @@ func (s *session) aim(g *snapshot.Generation) {
 
 // lacks is what the client cannot do.
 func (s *session) lacks() translate.Needs {
+	lacks := translate.Lacks(s.node)
 	if s.variant == SotW {
-		return translate.NeedsDelta
+		lacks |= translate.NeedsDelta
 	}
-	return 0
+	return lacks
 }
 
 // pump sends whatever may be sent now: clusters, what they need, and then listeners.

@@ -311,7 +311,8 @@ func (st *stream) note(fx effects) {
 // withhold notes what the client is not given, and logs what is new of it.
 func (st *stream) withhold(list []snapshot.Withheld) {
 	for _, w := range list {
-		if !slices.ContainsFunc(st.state.Withheld, func(o snapshot.Withheld) bool { return o.Listener == w.Listener }) {
+		known := func(o snapshot.Withheld) bool { return o.Listener == w.Listener && o.Reason == w.Reason }
+		if !slices.ContainsFunc(st.state.Withheld, known) {
 			st.server.log.Warn("a listener is withheld from an envoy",
 				"node", st.state.Node.ID, "listener", w.Listener, "reason", w.Reason, "places", w.Places)
 		}

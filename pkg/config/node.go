@@ -11,6 +11,8 @@ type Node struct {
 	ID, Cluster, Zone string
 	// Metadata holds the scalar values of the node's metadata, nested keys joined by dots, values as text.
 	Metadata map[string]string
+	// Capabilities are what its process may do, by its own account, in the order of [Capabilities].
+	Capabilities []Capability
 }
 
 // Selector says which Envoys are meant: those that fit any of its terms. The zero Selector means all.

@@ -88,11 +88,14 @@ func (g *Generation) Positions(v *View, t Type, name string) []config.Position {
 	return list
 }
 
-// Withheld are the listeners that the nodes of v, a view of g, are not given, although they are for them.
+// Withheld are the listeners that the nodes of v, a view of g, are not given, although they are for them: one entry for
+// each thing that they lack, because each has its own cure.
 func (g *Generation) Withheld(v *View) []Withheld {
 	var list []Withheld
-	for _, it := range v.withheld {
-		list = append(list, Withheld{it.entry.Name, it.resource.Needs.String(), g.positions(it)})
+	for _, w := range v.withheld {
+		for _, reason := range w.lacks.Words() {
+			list = append(list, Withheld{w.item.entry.Name, reason, g.positions(w.item)})
+		}
 	}
 	return list
 }

@@ -115,14 +115,20 @@ type View struct {
 	// items are the resources behind the entries, sorted by type and name.
 	items []*item
 	// withheld are the listeners that the nodes are meant to have, and are not given.
-	withheld []*item
+	withheld []withheld
 }
 
-// Withheld is a listener that a node is not given, although it is for it.
+// withheld is a listener that nodes are not given, and what they lack of what it needs.
+type withheld struct {
+	item  *item
+	lacks translate.Needs
+}
+
+// Withheld is a listener that a node is not given, although it is for it, and one reason for that.
 type Withheld struct {
 	// Listener is the name of the resource.
 	Listener string
-	// Reason is what the node cannot do, in a word: "needs_delta".
+	// Reason is what the node cannot do, in a word: "needs_delta", "needs_net_raw".
 	Reason string
 	// Places are where it stands in the files.
 	Places []config.Position

@@ -63,24 +63,20 @@ func (g *Generation) View(n config.Node, lacks translate.Needs) *View {
 	return view() // outside the lock: nodes of other kinds do not wait for this one
 }
 
+// notMember is the mark of an audience to which a node does not belong. The mark of any other says what the node lacks of
+// what the audience needs: nothing, if it is a member.
 const (
-	member    = '+'
-	notMember = '-'
-	// unable is one who would be a member, and lacks something.
-	unable = '!'
+	notMember = 0xFF
+	member    = 0
 )
 
-// memberships says for each audience, by one character, whether n belongs to it.
+// memberships says for each audience, by one byte, whether n belongs to it. What nobody needs makes no difference.
 func (g *Generation) memberships(n config.Node, lacks translate.Needs) string {
 	marks := make([]byte, len(g.audiences))
 	for i, a := range g.audiences {
-		switch {
-		case !a.selector.Match(n):
-			marks[i] = notMember
-		case a.needs&lacks != 0:
-			marks[i] = unable
-		default:
-			marks[i] = member
+		marks[i] = notMember
+		if a.selector.Match(n) {
+			marks[i] = byte(a.needs & lacks)
 		}
 	}
 	return string(marks)
@@ -91,12 +87,15 @@ func (g *Generation) newView(memberships string) *View {
 	given := make([]bool, len(g.items))
 	v := &View{Key: g.viewKey(memberships)}
 	for i, it := range g.items {
-		switch {
-		case it.audience < 0:
-		case memberships[it.audience] == member:
+		if it.audience < 0 {
+			continue
+		}
+		switch mark := memberships[it.audience]; mark {
+		case notMember:
+		case member:
 			g.follow(i, given)
-		case memberships[it.audience] == unable:
-			v.withheld = append(v.withheld, it)
+		default:
+			v.withheld = append(v.withheld, withheld{item: it, lacks: translate.Needs(mark)})
 		}
 	}
 	for i, it := range g.items {

@@ -1,6 +1,8 @@
 package snapshot_test
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -49,6 +51,47 @@ func TestNodesOfOneKindShareAView(t *testing.T) {
 	}
 	if got := len(east.Resources()); got != 6 {
 		t.Errorf("%d resources behind the view, want 6", got)
+	}
+}
+
+// What a node cannot do keeps from it the listeners that need it, and each reason is told; what nobody needs makes no
+// difference.
+func TestWithheld(t *testing.T) {
+	list := append(world("a"), world("raw")...)
+	list = append(list, world("both")...)
+	for _, r := range list {
+		switch r.Name {
+		case "tcp/raw":
+			r.Needs = translate.NeedsNetRaw
+		case "tcp/both":
+			r.Needs = translate.NeedsAll
+		}
+	}
+	g := build(t, nil, list...)
+	for _, tt := range []struct {
+		lacks           translate.Needs
+		given, withheld string
+	}{
+		{0, "[tcp/a tcp/both tcp/raw]", "[]"},
+		{translate.NeedsDelta, "[tcp/a tcp/raw]", "[tcp/both needs_delta]"},
+		{translate.NeedsNetRaw, "[tcp/a]", "[tcp/both needs_net_raw tcp/raw needs_net_raw]"},
+		{translate.NeedsAll, "[tcp/a]", "[tcp/both needs_delta tcp/both needs_net_raw tcp/raw needs_net_raw]"},
+	} {
+		v := g.View(anyone, tt.lacks)
+		if got := holds(v); !strings.Contains(got, "lds"+tt.given) {
+			t.Errorf("who lacks %q is given %s, want the listeners %s", tt.lacks.Words(), got, tt.given)
+		}
+		var told []string
+		for _, w := range g.Withheld(v) {
+			told = append(told, w.Listener+" "+w.Reason)
+		}
+		if got := fmt.Sprint(told); got != tt.withheld {
+			t.Errorf("from who lacks %q are withheld %s, want %s", tt.lacks.Words(), got, tt.withheld)
+		}
+	}
+	plain := build(t, nil, world("a")...)
+	if plain.View(anyone, 0) != plain.View(anyone, translate.NeedsAll) {
+		t.Error("nodes that differ in what no listener needs have two views")
 	}
 }
 

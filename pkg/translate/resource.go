@@ -28,27 +28,6 @@ type Resource struct {
 	Refs []Ref
 }
 
-// Needs are things that not every Envoy can do, as a set of bits.
-type Needs uint8
-
-// NeedsDelta is that it is told of changes one by one: a cluster can then stay with it that no listener names any more.
-// In the state of the world what is not told is deleted.
-const NeedsDelta Needs = 1
-
-// NeedsNetRaw is that it has the privilege to use addresses that are not its host's: CAP_NET_RAW or CAP_NET_ADMIN.
-const NeedsNetRaw Needs = 2
-
-// String is n in a word, as in metrics; empty for nothing.
-func (n Needs) String() string {
-	if n&NeedsDelta != 0 {
-		return "needs_delta"
-	}
-	if n&NeedsNetRaw != 0 {
-		return "needs_net_raw"
-	}
-	return ""
-}
-
 // Ref is the name of a resource that another one needs.
 type Ref struct {
 	Type, Name string

@@ -48,7 +48,7 @@ func TestStockServerAgrees(t *testing.T) {
 				if v == ads.SotW {
 					lacks = translate.NeedsDelta
 				}
-				view := g.View(config.Node{ID: "n"}, lacks)
+				view := g.View(config.Node{ID: "n", Capabilities: config.Capabilities()}, lacks)
 				ours, theirs := fetch(t, newServerOf(t, g), v, view), fetch(t, newStockServer(t, view), v, view)
 				if diff := cmp.Diff(theirs, ours); diff != "" {
 					t.Errorf("the stock server (-) and ours (+) differ:\n%s", diff)
@@ -103,12 +103,12 @@ func newStockServer(t *testing.T, view *snapshot.View) *server {
 	return s
 }
 
-// fetch is everything that a server has for node n, by type and name, encoded. Endpoints and secrets are asked for by
+// fetch is everything that a server has for node n, which can carry every listener, by type and name, encoded. Endpoints and secrets are asked for by
 // the names that view has.
 func fetch(t *testing.T, s *server, v ads.Variant, view *snapshot.View) map[string]map[string]string {
 	t.Helper()
 	stream := open(t, s, v)
-	all := map[string]map[string]string{cds.String(): take(t, stream, &corev3.Node{Id: "n"}, cds)}
+	all := map[string]map[string]string{cds.String(): take(t, stream, capableNode(t, "n", "net_raw"), cds)}
 	for _, typ := range []snapshot.Type{eds, sds, rds} {
 		var names []string
 		for _, e := range view.Sets[typ].Entries {

@@ -29,6 +29,7 @@ import (
 //	l>a,b     listener l, which names two clusters
 //	l>a+s     listener l, which names cluster a and secret s
 //	l>r>a     listener l, which names routes r, which lead to cluster a
+//	l!>a      listener l, which only an Envoy with CAP_NET_RAW can have
 //	east:l>a  listener l, for the node east alone
 //	a=2       revision 2 of cluster, listener or secret a; all begin with revision 1
 //	@a=2      revision 2 of the endpoints of cluster a
@@ -89,8 +90,12 @@ func (w world) resources(t testing.TB) []*translate.Resource {
 func addListener(things map[thing]*translate.Resource, word string) {
 	word, secret, _ := strings.Cut(word, "+")
 	name, clusters, _ := strings.Cut(word, ">")
+	name, raw := strings.CutSuffix(name, "!")
 	node, listener, forOne := strings.Cut(name, ":")
 	l := &translate.Resource{Type: snapshot.LDS.URL(), Name: listener}
+	if raw {
+		l.Needs = translate.NeedsNetRaw
+	}
 	if forOne {
 		l.Audience = config.Selector{Terms: []config.Term{{ID: node}}}
 	} else {
@@ -111,7 +116,7 @@ func addListener(things map[thing]*translate.Resource, word string) {
 	}
 	for cluster := range strings.SplitSeq(clusters, ",") {
 		if translate.Frozen(cluster) {
-			l.Needs = translate.NeedsDelta
+			l.Needs |= translate.NeedsDelta
 		}
 		add(snapshot.CDS, cluster, translate.Ref{Type: snapshot.EDS.URL(), Name: cluster})
 		things[thing{snapshot.EDS, cluster}] = &translate.Resource{Type: snapshot.EDS.URL(), Name: cluster}
