@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/l4xds/l4xds/internal/bootstrap"
 	"github.com/l4xds/l4xds/internal/xds"
+	"github.com/l4xds/l4xds/pkg/config"
 )
 
 func newBootstrap() *cobra.Command {
@@ -33,6 +36,8 @@ func newBootstrap() *cobra.Command {
 	flags.StringVar(&o.XDS, "xds", "", "`HOST:PORT` of l4xds")
 	flags.StringVar(&o.Zone, "zone", "", "`ZONE` in which the Envoy runs")
 	flags.StringToStringVar(&o.Metadata, "metadata", nil, "`KEY=VALUE` that groups can ask for; may be given several times")
+	flags.Var(capabilities{&o.Capabilities}, "capability",
+		"what its process may do, for listeners that need it; may be given several times")
 	flags.StringVar(&o.Admin, "admin", o.Admin, "`IP:PORT` of Envoy's own admin interface")
 	flags.Var(choice[xds.Variant]{&o.Variant, []xds.Variant{xds.Delta, xds.SotW}}, "variant", "form of the stream")
 	for _, name := range []string{"node-id", "cluster", "xds"} {
@@ -42,3 +47,29 @@ func newBootstrap() *cobra.Command {
 	}
 	return c
 }
+
+// capabilities is a flag that takes one more capability each time.
+type capabilities struct{ list *[]config.Capability }
+
+// Set implements pflag.Value.
+func (c capabilities) Set(text string) error {
+	one, known := config.ParseCapability(text)
+	if !known {
+		return fmt.Errorf("want %s", strings.Join(words(config.Capabilities()), " or "))
+	}
+	if !slices.Contains(*c.list, one) {
+		*c.list = append(*c.list, one)
+	}
+	return nil
+}
+
+// String implements pflag.Value.
+func (c capabilities) String() string {
+	if c.list == nil {
+		return "" // pflag asks a zero value
+	}
+	return strings.Join(words(*c.list), ",")
+}
+
+// Type implements pflag.Value: it is what help shows as the value.
+func (capabilities) Type() string { return strings.Join(words(config.Capabilities()), "|") }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/l4xds/l4xds/internal/render"
 	"github.com/l4xds/l4xds/internal/xds"
+	"github.com/l4xds/l4xds/pkg/config"
 )
 
 // DefaultAdmin is where Envoy's admin interface listens unless told otherwise: it can do everything and asks nobody
@@ -33,6 +34,8 @@ type Options struct {
 	Zone string
 	// Metadata are further words about it that groups can ask for.
 	Metadata map[string]string
+	// Capabilities are what its process may do, if anybody asks: see [config.Capability].
+	Capabilities []config.Capability
 	// XDS is the address of l4xds, host:port.
 	XDS string
 	// Admin is the address of Envoy's own admin interface, IP:port.
@@ -76,6 +79,9 @@ func Write(w io.Writer, o Options) error {
 	if o.NodeID == "" || o.Cluster == "" {
 		return fmt.Errorf("an Envoy needs a node id and a cluster to ask for its listeners")
 	}
+	if _, taken := o.Metadata[metadataKey]; taken && len(o.Capabilities) > 0 {
+		return fmt.Errorf("capabilities are written to the metadata %q, which is given a value, too; leave one of them out", metadataKey)
+	}
 	server, err := parseEndpoint("the xDS address", o.XDS)
 	if err != nil {
 		return err
@@ -112,7 +118,8 @@ const head = `# An Envoy that follows l4xds: envoy -c THIS-FILE --drain-time-s 6
 func sections(o Options, server, adminAddress endpoint) []section {
 	return []section{
 		{
-			"# Who this Envoy is. Groups of the l4xds file choose by these words; an id belongs to one Envoy only.\n",
+			"# Who this Envoy is. Groups of the l4xds file choose by these words; an id belongs to one Envoy only.\n" +
+				aboutCapabilities(o.Capabilities),
 			&bootstrapv3.Bootstrap{Node: node(o)},
 		},
 		{

@@ -38,6 +38,7 @@ func TestGolden(t *testing.T) {
 		{"sotw.yaml", func(o *Options) {
 			*o = Options{NodeID: "n", Cluster: "c", XDS: "[::1]:18000", Admin: "127.0.0.2:9901", Variant: xds.SotW}
 		}},
+		{"capable.yaml", func(o *Options) { o.Capabilities = []config.Capability{config.NetRaw} }},
 	}
 	for _, test := range tests {
 		o := edge
@@ -70,6 +71,9 @@ func TestWrongOptions(t *testing.T) {
 	}{
 		{"no id", func(o *Options) { o.NodeID = "" }, "an Envoy needs a node id and a cluster"},
 		{"no cluster", func(o *Options) { o.Cluster = "" }, "an Envoy needs a node id and a cluster"},
+		{"twice a value", func(o *Options) {
+			o.Capabilities, o.Metadata = []config.Capability{config.NetRaw}, map[string]string{"l4xds": "x"}
+		}, `capabilities are written to the metadata "l4xds", which is given a value, too; leave one of them out`},
 		{"no port", func(o *Options) { o.XDS = "l4xds" }, `the xDS address is "l4xds", want HOST:PORT`},
 		{"port 0", func(o *Options) { o.XDS = "l4xds:0" }, "want HOST:PORT with a port of 1..65535"},
 		{"port 70000", func(o *Options) { o.XDS = "l4xds:70000" }, "want HOST:PORT with a port of 1..65535"},

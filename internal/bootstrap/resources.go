@@ -45,13 +45,23 @@ func node(o Options) *corev3.Node {
 	if o.Zone != "" {
 		n.Locality = &corev3.Locality{Zone: o.Zone}
 	}
-	if len(o.Metadata) > 0 {
-		n.Metadata = &structpb.Struct{Fields: map[string]*structpb.Value{}}
-		for key, value := range o.Metadata {
-			n.Metadata.Fields[key] = structpb.NewStringValue(value)
-		}
-	}
+	n.Metadata = metadata(o)
 	return n
+}
+
+// metadata is nil where there is nothing to say.
+func metadata(o Options) *structpb.Struct {
+	fields := make(map[string]*structpb.Value)
+	for key, value := range o.Metadata {
+		fields[key] = structpb.NewStringValue(value)
+	}
+	if len(o.Capabilities) > 0 {
+		fields[metadataKey] = capabilities(o.Capabilities)
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	return &structpb.Struct{Fields: fields}
 }
 
 func admin(e endpoint) *bootstrapv3.Admin {
