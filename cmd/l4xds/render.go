@@ -91,7 +91,29 @@ func (r rendering) run(c *cobra.Command, paths []string) error {
 	if compiled == nil {
 		return &failure{code: exitFailed}
 	}
+	if err := r.tellWithheld(c.ErrOrStderr(), compiled); err != nil {
+		return fail(err)
+	}
 	return fail(r.write(c.OutOrStdout(), compiled))
+}
+
+// tellWithheld says which listeners are for the node and left out, because it does not declare what they need.
+func (r rendering) tellWithheld(w io.Writer, compiled *daemon.Compiled) error {
+	if len(r.node) == 0 {
+		return nil
+	}
+	for _, held := range compiled.Generation.Withheld(r.view(compiled)) {
+		at := ""
+		if len(held.Places) > 0 {
+			at = held.Places[0].String() + ": "
+		}
+		_, err := fmt.Fprintf(w, "%swarning: listener %s is left out (%s): it is for nodes that declare a capability, as in %s%s=%s\n",
+			at, held.Listener, held.Reason, metadataPrefix, config.CapabilitiesKey, config.NetRaw)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r rendering) write(w io.Writer, compiled *daemon.Compiled) error {
@@ -110,7 +132,7 @@ func (r rendering) write(w io.Writer, compiled *daemon.Compiled) error {
 func (r rendering) choose(compiled *daemon.Compiled) []*translate.Resource {
 	list := compiled.Resources.List
 	if len(r.node) > 0 {
-		list = compiled.Generation.View(r.asNode(), 0).Resources()
+		list = r.view(compiled).Resources()
 	}
 	if len(r.types) == 0 {
 		return list
@@ -121,6 +143,12 @@ func (r rendering) choose(compiled *daemon.Compiled) []*translate.Resource {
 	})
 }
 
+// view is what the node is given. Its stream, of whichever variant, can carry everything.
+func (r rendering) view(compiled *daemon.Compiled) *snapshot.View {
+	node := r.asNode()
+	return compiled.Generation.View(node, translate.Lacks(node))
+}
+
 func (r rendering) asNode() config.Node {
 	n := config.Node{ID: r.node["id"], Cluster: r.node["cluster"], Zone: r.node["zone"], Metadata: map[string]string{}}
 	for key, value := range r.node {
@@ -128,5 +156,6 @@ func (r rendering) asNode() config.Node {
 			n.Metadata[name] = value
 		}
 	}
+	n.Capabilities = config.ParseCapabilities(n.Metadata[config.CapabilitiesKey])
 	return n
 }

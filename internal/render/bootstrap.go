@@ -37,6 +37,9 @@ func Bootstrap(w io.Writer, c *config.Config, list []*translate.Resource) error 
 	}
 	p := &printer{}
 	p.line(0, "# Serves without l4xds: envoy -c FILE. Changes of the l4xds file do not reach it.")
+	if slices.ContainsFunc(listeners, needsNetRaw) {
+		p.line(0, "# It has listeners that work with addresses which are not this host's: start Envoy with CAP_NET_RAW or CAP_NET_ADMIN.")
+	}
 	p.block(tree(encode(&bootstrapv3.Bootstrap{Admin: admin(), BootstrapExtensions: extensions(listeners)})), 0)
 	p.line(0, "static_resources:")
 	p.resources(c, "listeners", withStaticSecrets(withStaticRoutes(listeners, list)))
@@ -47,6 +50,8 @@ func Bootstrap(w io.Writer, c *config.Config, list []*translate.Resource) error 
 	_, err := w.Write(p.Bytes())
 	return err
 }
+
+func needsNetRaw(r *translate.Resource) bool { return r.Needs&translate.NeedsNetRaw != 0 }
 
 // resources writes one of the lists of static resources.
 func (p *printer) resources(c *config.Config, key string, list []*translate.Resource) {
