@@ -228,7 +228,7 @@ func TestStatusPage(t *testing.T) {
 		}},
 		{"no longer", func() { model.Closed(5, "client") }, []string{"Envoys connected: 1, 1 synced."}},
 		{"refused by one", func() { model.Update(refusing(2, "edge-2")) }, []string{
-			"Envoys connected: 2, 1 rejected, 1 synced.", "edge-2: listeners (tcp/0.0.0.0:5432)", "cannot bind",
+			"Envoys connected: 2, 1 rejected, 1 synced.", "edge-2: listeners (tcp/0.0.0.0:5432)", "cannot bind", "What it means: stop the other.",
 			"<code>edge.yaml:3:5</code>", "Attention.",
 		}},
 		{"gone", func() { model.Closed(2, "client") }, []string{"Left within the last hour", `<th scope="row">edge-1</th>`}},
@@ -255,7 +255,7 @@ func stream(id uint64, node string, state xds.State) xds.StreamState {
 func refusing(id uint64, node string) xds.StreamState {
 	s := stream(id, node, xds.Rejected)
 	s.Types[snapshot.LDS].Nack = &xds.Nack{
-		Version: "0123456789", Message: "cannot bind '0.0.0.0:5432': Address already in use",
+		Version: "0123456789", Message: "cannot bind '0.0.0.0:5432': Address already in use", Advice: []string{"stop the other"},
 		Resources: []string{"tcp/0.0.0.0:5432"}, Places: []config.Position{{File: "edge.yaml", Line: 3, Column: 5}},
 	}
 	return s
@@ -270,7 +270,7 @@ func TestForeignTextIsEscaped(t *testing.T) {
 		s := refusing(uint64(i), attack)
 		s.Node.Cluster, s.Address, s.EnvoyVersion = attack, attack, attack
 		s.Types[snapshot.LDS].Nack.Message = attack
-		s.Types[snapshot.LDS].Nack.Resources = []string{attack}
+		s.Types[snapshot.LDS].Nack.Resources, s.Types[snapshot.LDS].Nack.Advice = []string{attack}, []string{attack}
 		model.Update(s)
 	}
 	page := get(h, "/status", browser).Body.String()

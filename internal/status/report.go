@@ -98,9 +98,12 @@ type Type struct {
 
 // Nack is what an Envoy refused.
 type Nack struct {
-	Version string    `json:"version"`
-	Message string    `json:"message"`
-	At      time.Time `json:"at"`
+	Version string `json:"version"`
+	// Message is in Envoy's own words.
+	Message string `json:"message"`
+	// Advice says what to do, for each cause that is known by these words; often there is none.
+	Advice []string  `json:"advice"`
+	At     time.Time `json:"at"`
 	// Resources are the names of what it refused, as far as known.
 	Resources []string `json:"resources"`
 	// Places are where those stand in the files.
@@ -162,7 +165,7 @@ func typeOf(t xds.TypeState) Type {
 	if t.Nack != nil {
 		out.Nacked = &Nack{
 			Version: t.Nack.Version, Message: t.Nack.Message, At: t.Nack.At,
-			Resources: orEmpty(t.Nack.Resources), Places: orEmpty(t.Nack.Places),
+			Advice: orEmpty(t.Nack.Advice), Resources: orEmpty(t.Nack.Resources), Places: orEmpty(t.Nack.Places),
 		}
 	}
 	return out

@@ -160,7 +160,7 @@ func TestNodesAreSortedAndComplete(t *testing.T) {
 	b := stream(1, "b", xds.Rejected)
 	b.Generation = 3
 	b.Types[snapshot.LDS] = xds.TypeState{Subscribed: true, Sent: "v2", Acked: "v1", Nack: &xds.Nack{
-		Version: "v2", Message: "cannot bind", At: at, Resources: []string{"tcp/0.0.0.0:1"},
+		Version: "v2", Message: "cannot bind", Advice: []string{"choose another"}, At: at, Resources: []string{"tcp/0.0.0.0:1"},
 		Places: []config.Position{{File: "edge.yaml", Line: 3, Column: 5}},
 	}}
 	b.Withheld = []snapshot.Withheld{{Listener: "udp/0.0.0.0:1", Reason: "needs_delta", Places: []config.Position{{File: "edge.yaml", Line: 4}}}}
@@ -179,11 +179,11 @@ func TestNodesAreSortedAndComplete(t *testing.T) {
 			Withheld: []Withheld{{Listener: "udp/0.0.0.0:1", Reason: "needs_delta", Places: []config.Position{{File: "edge.yaml", Line: 4}}}},
 			Types: Types{
 				LDS: Type{Sent: "v2", Acked: "v1", Nacked: &Nack{
-					Version: "v2", Message: "cannot bind", At: at, Resources: []string{"tcp/0.0.0.0:1"},
+					Version: "v2", Message: "cannot bind", Advice: []string{"choose another"}, At: at, Resources: []string{"tcp/0.0.0.0:1"},
 					Places: []config.Position{{File: "edge.yaml", Line: 3, Column: 5}},
 				}},
 				CDS: Type{Sent: "c1", Acked: "c1", Nacked: &Nack{
-					Version: "c1", At: at, Resources: []string{}, Places: []config.Position{},
+					Version: "c1", At: at, Advice: []string{}, Resources: []string{}, Places: []config.Position{},
 				}},
 			},
 		},

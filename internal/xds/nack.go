@@ -39,6 +39,7 @@ func (s *session) refuse(now time.Time, typ snapshot.Type, out response, message
 		held = nil
 	}
 	t.nack = newNack(now, typ, out, message, held)
+	t.nack.Advice = advice(s.node, t.nack.Message)
 	return t.nack
 }
 

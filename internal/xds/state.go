@@ -68,7 +68,9 @@ type Nack struct {
 	Version string
 	// Message is Envoy's own text, private keys redacted.
 	Message string
-	At      time.Time
+	// Advice says what to do about it, in plain sentences, for each cause that is known by Envoy's text.
+	Advice []string
+	At     time.Time
 	// Resources are the names of the refused resources, empty while they are unknown.
 	Resources []string
 	// Places are where those resources stand in the files.

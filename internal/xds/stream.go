@@ -300,8 +300,8 @@ func (st *stream) note(fx effects) {
 	for _, n := range fx.nacks {
 		m.nacks.WithLabelValues(n.typ.String()).Inc()
 		st.server.log.Warn("envoy refused a response",
-			"node", st.state.Node.ID, "type", n.typ.String(), "version", n.nack.Version,
-			"resources", n.nack.Resources, "places", n.nack.Places, "error", n.nack.Message)
+			"node", st.state.Node.ID, "type", n.typ.String(), "version", n.nack.Version, "resources", n.nack.Resources,
+			"places", n.nack.Places, "error", n.nack.Message, "advice", n.nack.Advice)
 	}
 	if fx.dropped != "" {
 		m.dropped.WithLabelValues(fx.dropped).Inc()

@@ -14,8 +14,8 @@ import (
 	"github.com/l4xds/l4xds/test/ads"
 )
 
-// TestRefusalNamesTheLine of the file that was in force when the refused response was sent, with Envoy's words, and
-// without the private key that these may quote.
+// TestRefusalNamesTheLine of the file that was in force when the refused response was sent, with Envoy's words, what to
+// do about them, and without the private key that these may quote.
 func TestRefusalNamesTheLine(t *testing.T) {
 	const refusal = "Error adding/updating listener(s) tcp/0.0.0.0:53: cannot bind '0.0.0.0:53': Permission denied\n" +
 		"udp/0.0.0.0:53: private_key { inline_string: \"KEY\" }\n"
@@ -54,7 +54,10 @@ backends:
 			want := xds.Nack{
 				Version: response.Version,
 				Message: strings.Replace(refusal, `"KEY"`, `"[redacted]"`, 1),
-				At:      got.At,
+				Advice: []string{"the Envoy on n may not listen on port 53. Start it with CAP_NET_BIND_SERVICE, set " +
+					"net.ipv4.ip_unprivileged_port_start on its host to 53 or less (both need a restart of the Envoy), " +
+					"or choose a higher port"},
+				At: got.At,
 				// Of each resource the port, then the stanza, which is one.
 				Resources: []string{"tcp/0.0.0.0:53", "udp/0.0.0.0:53"},
 				Places: []config.Position{

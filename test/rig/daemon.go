@@ -70,9 +70,11 @@ type NodeType struct {
 
 // Nack is what an Envoy refused, in its own words, and where that stands in the file.
 type Nack struct {
-	Version string  `json:"version"`
-	Message string  `json:"message"`
-	Places  []Place `json:"places"`
+	Version string `json:"version"`
+	Message string `json:"message"`
+	// Advice says what to do about it.
+	Advice []string `json:"advice"`
+	Places []Place  `json:"places"`
 }
 
 // Place is a spot in a file.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,8 +22,12 @@ type EnvoyOptions struct {
 	Variant string
 	// Metadata are more words about itself, KEY=VALUE.
 	Metadata []string
+	// Capabilities are those that it declares.
+	Capabilities []string
 	// Daemon is whom it follows.
 	Daemon *Daemon
+	// Wrap are words in front of its command, for another user or other privileges.
+	Wrap []string
 }
 
 // Envoy is a running Envoy.
@@ -34,6 +39,7 @@ type Envoy struct {
 	rig       *Rig
 	name      string
 	bootstrap string // path
+	wrap      []string
 }
 
 // EnvoyPath is the Envoy binary: what `make envoy` prints, $ENVOY_BIN first.
@@ -53,7 +59,7 @@ func (r *Rig) StartEnvoy(o EnvoyOptions) (*Envoy, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Envoy{Admin: address("127.0.0.1", port), rig: r, name: o.ID}
+	e := &Envoy{Admin: address("127.0.0.1", port), rig: r, name: o.ID, wrap: o.Wrap}
 	text, err := output(exec.Command(o.Daemon.program, o.bootstrapArgs(e.Admin)...))
 	if err != nil {
 		return nil, fmt.Errorf("make the bootstrap of %s: %w", o.ID, err)
@@ -72,6 +78,9 @@ func (o EnvoyOptions) bootstrapArgs(admin string) []string {
 	for _, pair := range o.Metadata {
 		args = append(args, "--metadata", pair)
 	}
+	for _, name := range o.Capabilities {
+		args = append(args, "--capability", name)
+	}
 	return args
 }
 
@@ -82,8 +91,9 @@ func (e *Envoy) Start() error {
 		return err
 	}
 	// Short drains: a test that removes a listener wants its port back. Short flushes: it also wants to read the log.
-	e.Process, err = e.rig.Start(e.name, bin, "-c", e.bootstrap, "--concurrency", "2", "--use-dynamic-base-id",
+	words := append(slices.Clone(e.wrap), bin, "-c", e.bootstrap, "--concurrency", "2", "--use-dynamic-base-id",
 		"--drain-time-s", "1", "--file-flush-interval-msec", "100", "--log-level", "warning")
+	e.Process, err = e.rig.Start(e.name, words[0], words[1:]...)
 	return err
 }
 
