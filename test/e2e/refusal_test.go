@@ -80,6 +80,17 @@ func TestRefusalAdvice(t *testing.T) {
 // refusalWords are what an Envoy says of a listener, and how the advice about it begins.
 type refusalWords struct{ message, advice string }
 
+// in is nil if the message holds the words, and some advice begins with theirs.
+func (w refusalWords) in(message string, advice []string) error {
+	if !strings.Contains(message, w.message) {
+		return fmt.Errorf("%q is missing in %s", w.message, message)
+	}
+	if !slices.ContainsFunc(advice, func(a string) bool { return strings.HasPrefix(a, w.advice) }) {
+		return fmt.Errorf("no advice begins with %q: %q", w.advice, advice)
+	}
+	return nil
+}
+
 // wantAdvice waits until status tells of a refusal by the node with all of these words, and wants its advice in the log,
 // too.
 func (f *fleet) wantAdvice(id string, want []refusalWords) {
@@ -91,11 +102,8 @@ func (f *fleet) wantAdvice(id string, want []refusalWords) {
 		}
 		nack := s.Nodes[i].Types["lds"].Nacked
 		for _, w := range want {
-			if !strings.Contains(nack.Message, w.message) {
-				return fmt.Errorf("%q is missing in %s", w.message, nack.Message)
-			}
-			if !slices.ContainsFunc(nack.Advice, func(a string) bool { return strings.HasPrefix(a, w.advice) }) {
-				return fmt.Errorf("no advice begins with %q: %q", w.advice, nack.Advice)
+			if err := w.in(nack.Message, nack.Advice); err != nil {
+				return err
 			}
 		}
 		if len(nack.Advice) != len(want) {
