@@ -58,6 +58,8 @@ type Node struct {
 	Address      string      `json:"address"`
 	Variant      xds.Variant `json:"variant"`
 	EnvoyVersion string      `json:"envoy_version"`
+	// Capabilities are what its process may do, by its own account.
+	Capabilities []config.Capability `json:"capabilities"`
 	// Streams is 1, or more where several Envoys share the id: then this is about the one in the worst state.
 	Streams int `json:"streams"`
 	// Generation is the newest one that it has completely; 0 is none yet.
@@ -147,7 +149,7 @@ func (m *Model) connected() []Node {
 		list = append(list, Node{
 			ID: s.Node.ID, Cluster: s.Node.Cluster, Zone: s.Node.Zone,
 			ConnectedAt: s.ConnectedAt, Address: s.Address, Variant: s.Variant, EnvoyVersion: s.EnvoyVersion,
-			Streams: len(n.streams), Generation: s.Generation, State: s.State,
+			Streams: len(n.streams), Generation: s.Generation, State: s.State, Capabilities: orEmpty(s.Node.Capabilities),
 			Types: Types{
 				LDS: typeOf(s.Types[snapshot.LDS]), CDS: typeOf(s.Types[snapshot.CDS]),
 				EDS: typeOf(s.Types[snapshot.EDS]), SDS: typeOf(s.Types[snapshot.SDS]),

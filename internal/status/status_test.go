@@ -166,16 +166,18 @@ func TestNodesAreSortedAndComplete(t *testing.T) {
 	b.Withheld = []snapshot.Withheld{{Listener: "udp/0.0.0.0:1", Reason: "needs_delta", Places: []config.Position{{File: "edge.yaml", Line: 4}}}}
 	b.Types[snapshot.CDS] = xds.TypeState{Sent: "c1", Acked: "c1", Nack: &xds.Nack{Version: "c1", At: at}}
 	m.Update(b)
-	m.Update(stream(2, "a", xds.Synced))
+	a := stream(2, "a", xds.Synced)
+	a.Node.Capabilities = []config.Capability{config.NetRaw}
+	m.Update(a)
 	got := m.Report().Nodes
 	want := []Node{
 		{
 			ID: "a", Cluster: "edge", ConnectedAt: time.Unix(2, 0).UTC(), Address: "10.0.0.9:4000", Variant: xds.Delta,
-			EnvoyVersion: "1.40.0", Streams: 1, State: xds.Synced, Withheld: []Withheld{},
+			EnvoyVersion: "1.40.0", Capabilities: []config.Capability{config.NetRaw}, Streams: 1, State: xds.Synced, Withheld: []Withheld{},
 		},
 		{
 			ID: "b", Cluster: "edge", ConnectedAt: time.Unix(1, 0).UTC(), Address: "10.0.0.9:4000", Variant: xds.Delta,
-			EnvoyVersion: "1.40.0", Streams: 1, State: xds.Rejected, Generation: 3,
+			EnvoyVersion: "1.40.0", Capabilities: []config.Capability{}, Streams: 1, State: xds.Rejected, Generation: 3,
 			Withheld: []Withheld{{Listener: "udp/0.0.0.0:1", Reason: "needs_delta", Places: []config.Position{{File: "edge.yaml", Line: 4}}}},
 			Types: Types{
 				LDS: Type{Sent: "v2", Acked: "v1", Nacked: &Nack{
