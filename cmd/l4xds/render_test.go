@@ -6,33 +6,23 @@ import (
 
 	"github.com/l4xds/l4xds/internal/daemon"
 	"github.com/l4xds/l4xds/pkg/config"
-	"github.com/l4xds/l4xds/pkg/snapshot"
-	"github.com/l4xds/l4xds/pkg/translate"
 )
 
-// compiledNeeding is a configuration of two listeners, tcp/a for all and tcp/b for those that have CAP_NET_RAW.
-func compiledNeeding(t *testing.T) *daemon.Compiled {
+// compiledSeen is a configuration of two listeners, the second for Envoys that have CAP_NET_RAW.
+func compiledSeen(t *testing.T) *daemon.Compiled {
 	t.Helper()
 	src := config.NewSource()
-	src.Stdin(strings.NewReader("listeners:\n  a: {tcp: 7001, to: 10.0.0.1:1}\n  b: {tcp: 7002, to: 10.0.0.1:1}\n"))
+	src.Stdin(strings.NewReader("listeners:\n  a: {tcp: 7001, to: 10.0.0.1:1}\n  b: {tcp: 7002, to: 10.0.0.1:1, source: client}\n"))
 	compiled, messages, err := daemon.Compile(src, nil, "-")
 	if err != nil || compiled == nil {
 		t.Fatal(err, messages)
-	}
-	for _, r := range compiled.Resources.List {
-		if r.Name == "tcp/0.0.0.0:7002" {
-			r.Needs = translate.NeedsNetRaw
-		}
-	}
-	if compiled.Generation, err = snapshot.Build(compiled.Resources, nil); err != nil {
-		t.Fatal(err)
 	}
 	return compiled
 }
 
 // What a node is not given is left out, and not in silence.
 func TestRenderTellsWhatIsWithheld(t *testing.T) {
-	compiled := compiledNeeding(t)
+	compiled := compiledSeen(t)
 	const left = "-:3:12: warning: listener tcp/0.0.0.0:7002 is left out (needs_net_raw): " +
 		"it is for nodes that declare a capability, as in metadata.l4xds.capabilities=net_raw\n"
 	for _, c := range []struct {

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
 
@@ -226,17 +225,14 @@ backends: {a: {endpoints: [10.0.0.1:5432]}}
 // What the file cannot give to the Envoy's process, it says.
 func TestBootstrapSaysWhatTheProcessNeeds(t *testing.T) {
 	const need = "start Envoy with CAP_NET_RAW or CAP_NET_ADMIN"
-	r := load(t, "listeners: {a: {tcp: 1, to: 10.0.0.1:1}}\n")
-	for _, needs := range []translate.Needs{0, translate.NeedsNetRaw} {
-		for _, l := range ofType(r.List, resourcev3.ListenerType) {
-			l.Needs = needs
-		}
+	for key, want := range map[string]bool{"freebind: true": false, "source: client": true, "transparent: tproxy": true} {
+		r := load(t, "listeners: {a: {tcp: 1, to: 10.0.0.1:1, "+key+"}}\n")
 		var b bytes.Buffer
 		if err := Bootstrap(&b, r.Config, r.List); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Contains(b.String(), need); got != (needs != 0) {
-			t.Errorf("needs %q: the file says %q: %t", needs.Words(), need, got)
+		if got := strings.Contains(b.String(), need); got != want {
+			t.Errorf("%s: the file says %q: %t, want %t", key, need, got, want)
 		}
 	}
 }

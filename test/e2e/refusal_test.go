@@ -3,14 +3,18 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/l4xds/l4xds/test/echo"
 	"github.com/l4xds/l4xds/test/rig"
 )
 
@@ -43,14 +47,17 @@ func TestRefusalAdvice(t *testing.T) {
 		held, err := net.Listen("tcp", f.addr("taken"))
 		f.must(err)
 		defer func() { _ = held.Close() }()
+		caught, seen := f.ports(1), f.ports(1)
 		f.startDaemon(fmt.Sprintf(`listeners:
   good: {tcp: $good, to: $blue}
   low: {tcp: "127.0.0.1:%d", to: $blue}
   away: {udp: "192.0.2.50:5353", to: $blue}
   taken: {tcp: $taken, to: $blue}
   file: {tcp: "unix:/proc/l4xds.sock", to: $blue}
-`, low))
-		envoy := f.refusing("edge-2")
+  caught: {tcp: "127.0.0.1:%d", to: $blue, transparent: tproxy}
+  seen: {udp: "127.0.0.1:%d", to: $blue, source: client}
+`, low, caught, seen))
+		envoy := f.refusing("edge-2", "net_raw")
 		f.wantTCP("good", "blue")
 		f.wantAdvice("edge-2", []refusalWords{
 			{
@@ -69,11 +76,42 @@ func TestRefusalAdvice(t *testing.T) {
 				"cannot bind '/proc/l4xds.sock': No such file or directory",
 				"the Envoy on edge-2 cannot make the socket /proc/l4xds.sock",
 			},
+			{
+				fmt.Sprintf("tcp/127.0.0.1:%d: ListenSocket: Setting socket options failed", caught),
+				"the Envoy on edge-2 has neither CAP_NET_RAW nor CAP_NET_ADMIN, which transparent: tproxy needs, although its bootstrap " +
+					"declares net_raw. Start it with one of them",
+			},
+			{
+				fmt.Sprintf("udp/127.0.0.1:%d: The platform does not support either IP_TRANSPARENT or IPV6_TRANSPARENT.", seen),
+				"the Envoy on edge-2 has neither CAP_NET_RAW nor CAP_NET_ADMIN, which source: client of a UDP listener needs",
+			},
 		})
 		f.must(held.Close())
 		f.must(envoy.Close())
 		f.must(envoy.Start())
 		f.wantTCP("taken", "blue")
+	})
+}
+
+// TestAcceptedWithoutPrivilege: a TCP listener whose servers see the client's address is accepted by an Envoy that may not
+// do that, which then closes each connection. The manual tells of these words.
+func TestAcceptedWithoutPrivilege(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.backends("blue")
+		log := filepath.Join(f.Dir, "access.json")
+		f.startDaemon(fmt.Sprintf("listeners: {seen: {tcp: $seen, to: {endpoints: [$blue]}, source: client, access_log: %s}}", log))
+		envoy := f.refusing("edge-2", "net_raw")
+		f.waitNodes(1) // and it is synced
+		f.wantClosed(echo.Dialer{}, "seen")
+		f.until(func(ctx context.Context) error {
+			n, err := envoy.Stat(ctx, "cluster.seen.upstream_cx_connect_fail")
+			if err == nil && n == 0 {
+				err = errors.New("no connect is counted as failed")
+			}
+			return err
+		})
+		f.wantLogged(log, "closed connection", `"flags":"URX"`)
+		f.wantLogged(envoy.Log, "missing privilege", "Setting IPPROTO_IP/IP_TRANSPARENT option on socket failed: Operation not permitted")
 	})
 }
 
