@@ -41,29 +41,21 @@ func (f *fleet) refusing(id string, capabilities ...string) *rig.Envoy {
 // TestRefusalAdvice: what an Envoy refuses for want of a privilege, or because of its host, is told in its own words and
 // with what to do; once that is done, a restarted Envoy takes it.
 func TestRefusalAdvice(t *testing.T) {
-	low := lowPort(t)
 	eachVariant(t, func(f *fleet) {
 		f.backends("blue")
 		held, err := net.Listen("tcp", f.addr("taken"))
 		f.must(err)
 		defer func() { _ = held.Close() }()
 		caught, seen := f.ports(1), f.ports(1)
-		f.startDaemon(fmt.Sprintf(`listeners:
+		config := fmt.Sprintf(`listeners:
   good: {tcp: $good, to: $blue}
-  low: {tcp: "127.0.0.1:%d", to: $blue}
   away: {udp: "192.0.2.50:5353", to: $blue}
   taken: {tcp: $taken, to: $blue}
   file: {tcp: "unix:/proc/l4xds.sock", to: $blue}
   caught: {tcp: "127.0.0.1:%d", to: $blue, transparent: tproxy}
   seen: {udp: "127.0.0.1:%d", to: $blue, source: client}
-`, low, caught, seen))
-		envoy := f.refusing("edge-2", "net_raw")
-		f.wantTCP("good", "blue")
-		f.wantAdvice("edge-2", []refusalWords{
-			{
-				fmt.Sprintf("tcp/127.0.0.1:%d: cannot bind '127.0.0.1:%[1]d': Permission denied", low),
-				fmt.Sprintf("the Envoy on edge-2 may not listen on port %d. Start it with CAP_NET_BIND_SERVICE", low),
-			},
+`, caught, seen)
+		want := []refusalWords{
 			{
 				"udp/192.0.2.50:5353: cannot bind '192.0.2.50:5353': Cannot assign requested address",
 				"the host of edge-2 does not have the address 192.0.2.50. Add it there",
@@ -85,7 +77,18 @@ func TestRefusalAdvice(t *testing.T) {
 				fmt.Sprintf("udp/127.0.0.1:%d: The platform does not support either IP_TRANSPARENT or IPV6_TRANSPARENT.", seen),
 				"the Envoy on edge-2 has neither CAP_NET_RAW nor CAP_NET_ADMIN, which source: client of a UDP listener needs",
 			},
-		})
+		}
+		if low := lowPort(t); low > 0 {
+			config += fmt.Sprintf("  low: {tcp: \"127.0.0.1:%d\", to: $blue}\n", low)
+			want = append(want, refusalWords{
+				fmt.Sprintf("tcp/127.0.0.1:%d: cannot bind '127.0.0.1:%[1]d': Permission denied", low),
+				fmt.Sprintf("the Envoy on edge-2 may not listen on port %d. Start it with CAP_NET_BIND_SERVICE", low),
+			})
+		}
+		f.startDaemon(config)
+		envoy := f.refusing("edge-2", "net_raw")
+		f.wantTCP("good", "blue")
+		f.wantAdvice("edge-2", want)
 		f.must(held.Close())
 		f.must(envoy.Close())
 		f.must(envoy.Start())
@@ -154,11 +157,10 @@ func (f *fleet) wantAdvice(id string, want []refusalWords) {
 	}
 }
 
-// lowPort is the highest port that needs a privilege here; in some containers there is none.
+// lowPort is the highest port that needs a privilege here; 0 where none does, as in some containers.
 func lowPort(t *testing.T) int {
 	t.Helper()
-	const setting = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
-	text, err := os.ReadFile(setting)
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,8 +168,5 @@ func lowPort(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first <= 1 {
-		t.Skip("everybody may listen on every port here: ", setting, " is ", first)
-	}
-	return first - 1
+	return max(first-1, 0)
 }
