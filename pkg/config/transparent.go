@@ -136,8 +136,8 @@ func (r *reading) checkCapturedUDP(made *Listener, at *pair) {
 	}
 	for i, b := range made.Binds {
 		if b.Port <= ephemeral.Last && b.Last >= ephemeral.First {
-			r.errorf(idTransparent, r.loader.binds[&made.Binds[i]], "%s is within %s, the ports of outgoing traffic: "+
-				"the kit drops datagrams to them that nobody asked for; choose a port outside", b.Ports(), ephemeral)
+			r.errorf(idTransparent, r.loader.binds[&made.Binds[i]], "%s is within %s, from which sessions of Envoy have their ports: "+
+				"the kit could not tell a datagram to the listener from one to a session that nobody asked for; choose a port outside", b.Ports(), ephemeral)
 		}
 	}
 }
