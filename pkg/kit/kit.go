@@ -1,0 +1,258 @@
+// Package kit makes the rules that the kernel of a host needs beside Envoy: to capture traffic for transparent listeners, and
+// to bring back the answers to those whose servers see the client's address.
+//
+//	config.Load -> *config.Config -> kit.For(config, node) -> *Kit -> nft, iptables, a script, a systemd unit
+//
+// The package knows the model of the file and the kernel. It does not know Envoy's protos, and it changes no kernel: it
+// prints.
+package kit
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+
+	"github.com/l4xds/l4xds/pkg/config"
+)
+
+// Names and numbers that the kernel's parts have. They are promises: other rules of a host may refer to them.
+const (
+	// Table is the nft table, of the family inet.
+	Table = "l4xds"
+	// Mark is the mark of packets that are to be delivered on this host, whatever their destination; in conntrack it is that of
+	// connections whose answers are.
+	Mark = 0x4c
+	// HostMark is the conntrack mark of captured connections of this host's own programs (tproxy).
+	HostMark = 0x4d
+	// RouteTable is the routing table in which marked packets are looked up, and the priority of the rule that says so.
+	RouteTable = 4404
+)
+
+// Side is the host that a kit is for.
+type Side string
+
+// The sides.
+const (
+	EnvoySide  Side = "envoy"
+	ServerSide Side = "server"
+)
+
+// Options are what the file does not say.
+type Options struct {
+	// Side is the host that the kit is for; empty for Envoy's.
+	Side Side
+	// EnvoyUser is the user that Envoy runs as, a number or a name, whose traffic is never captured. Needed if a listener
+	// captures from the host itself.
+	EnvoyUser string
+	// Envoy is the address of Envoy's host as the servers see it, one of each family at most. Needed for the server's side.
+	Envoy []netip.Addr
+}
+
+// Kit is what the kernel of one host needs for the listeners of one node. The zero Kit is nothing.
+type Kit struct {
+	// Listeners are the names of the listeners and backends that need it, sorted.
+	Listeners []string
+	// NetRaw are those of them whose Envoy needs CAP_NET_RAW or CAP_NET_ADMIN, sorted.
+	NetRaw []string
+	// EnvoyUser is the user that Envoy runs as; empty where it does not matter.
+	EnvoyUser string
+
+	// Captures are what is captured: sorted, each port of a protocol and family once.
+	Captures []Capture
+	// Back is whether answers to connections and sessions that Envoy opened from foreign addresses come back to it.
+	Back bool
+	// V4 and V6 are the families in which packets are marked.
+	V4, V6 bool
+	// Guard is whether datagrams to Envoy's sessions that nobody asked for are dropped.
+	Guard bool
+	// Localnet is whether servers on 127.0.0.0/8 answer to foreign addresses.
+	Localnet bool
+	// Addresses are those that Envoy sends from and the host does not have, sorted.
+	Addresses []netip.Addr
+
+	// Answers are the ports whose answers go back by Envoy's host: the kit of the server's side, which has nothing else.
+	Answers []Answer
+	// Envoy is the address of Envoy's host, for Answers.
+	Envoy []netip.Addr
+}
+
+// For is the kit of a host for what c has for the node n. All capabilities are taken for granted.
+func For(c *config.Config, n config.Node, o Options) (*Kit, error) {
+	var listeners []*config.Listener
+	for _, l := range c.Listeners {
+		if l.Audience.Match(n) {
+			listeners = append(listeners, l)
+		}
+	}
+	if o.Side == ServerSide {
+		return forServer(listeners, o)
+	}
+	return forEnvoy(listeners, o)
+}
+
+func forEnvoy(listeners []*config.Listener, o Options) (*Kit, error) {
+	k := &Kit{}
+	var err error
+	if k.Captures, err = captures(listeners); err != nil {
+		return nil, err
+	}
+	if k.EnvoyUser, err = k.user(o.EnvoyUser); err != nil {
+		return nil, err
+	}
+	for _, capture := range k.Captures {
+		if capture.Mode == config.TProxy {
+			k.marks(capture.V6)
+		}
+	}
+	for _, l := range listeners {
+		k.add(l)
+	}
+	k.sort()
+	return k, nil
+}
+
+// add adds what l needs beside its captures.
+func (k *Kit) add(l *config.Listener) {
+	if l.Transparent != nil {
+		k.Listeners = append(k.Listeners, l.Name)
+	}
+	if l.NeedsNetRaw() {
+		k.NetRaw = append(k.NetRaw, l.Name)
+	}
+	if l.Source == config.SourceClient {
+		k.Listeners = append(k.Listeners, l.Name)
+		k.Back = true
+		k.Guard = k.Guard || l.Protocol == config.UDP
+		for _, b := range l.Binds {
+			for _, v6 := range families(b) {
+				k.marks(v6)
+			}
+		}
+		k.Localnet = k.Localnet || slices.ContainsFunc(backends(l), onLocalnet)
+	}
+	for _, b := range backends(l) {
+		if b.Source != nil && b.Source.Freebind {
+			k.Listeners = append(k.Listeners, l.Name)
+			for _, a := range b.Source.Address {
+				k.Addresses = append(k.Addresses, a.Addr)
+			}
+		}
+	}
+}
+
+// marks says that packets of a family are marked.
+func (k *Kit) marks(v6 bool) {
+	k.V4, k.V6 = k.V4 || !v6, k.V6 || v6
+}
+
+func (k *Kit) sort() {
+	slices.Sort(k.Listeners)
+	slices.Sort(k.NetRaw)
+	slices.SortFunc(k.Addresses, netip.Addr.Compare)
+	k.Listeners, k.NetRaw, k.Addresses = slices.Compact(k.Listeners), slices.Compact(k.NetRaw), slices.Compact(k.Addresses)
+}
+
+// ErrNoEnvoyUser says that the user that Envoy runs as must be known.
+var ErrNoEnvoyUser = errors.New("traffic of the host itself is captured, and Envoy's own must not be: name the user that Envoy runs as")
+
+var userName = regexp.MustCompile(`^([0-9]+|[A-Za-z_][A-Za-z0-9_.-]*)$`)
+
+// user is Envoy's user where it matters.
+func (k *Kit) user(name string) (string, error) {
+	fromHost := slices.ContainsFunc(k.Captures, func(c Capture) bool { return c.From == config.FromHost })
+	switch {
+	case !fromHost:
+		return "", nil
+	case name == "":
+		return "", ErrNoEnvoyUser
+	case !userName.MatchString(name):
+		return "", fmt.Errorf("%q is neither the number nor the name of a user", name)
+	}
+	return name, nil
+}
+
+// backends are those that Envoy sends the traffic of l to: far ends where it goes through a tunnel.
+func backends(l *config.Listener) []*config.Backend {
+	var all []*config.Backend
+	for _, r := range l.Routes {
+		if r.Via != nil {
+			all = append(all, r.Via.Proxy)
+			continue
+		}
+		for _, p := range r.To.Parts {
+			all = append(all, p.Backend)
+		}
+	}
+	return all
+}
+
+// onLocalnet reports whether some endpoint of b is on 127.0.0.0/8.
+func onLocalnet(b *config.Backend) bool {
+	return slices.ContainsFunc(b.Endpoints, func(e config.Endpoint) bool {
+		return e.Host == "localhost" || e.Address.Is4() && e.Address.IsLoopback()
+	})
+}
+
+// Capture is traffic of one protocol and family that is taken to one listener.
+type Capture struct {
+	Protocol config.Protocol
+	Mode     config.CaptureMode
+	From     config.CaptureFrom
+	// V6 is whether it is IPv6.
+	V6 bool
+	// Ports are the ports that are captured, sorted.
+	Ports []config.Ports
+	// Address is that of the listener, unspecified for all of the host.
+	Address netip.Addr
+	// Port is that of the listener; 0 if it is the captured port.
+	Port uint16
+	// Listeners are the names of the listeners, sorted.
+	Listeners []string
+}
+
+// Answer is the port of servers whose answers go back by Envoy's host.
+type Answer struct {
+	Protocol config.Protocol
+	V6       bool
+	Ports    config.Ports
+}
+
+// Command is a part of the kit that one command makes and another takes away.
+type Command struct {
+	// Why is one sentence: what it is there for.
+	Why string
+	// Add makes it and fails if it is there; Delete takes it away and fails if it is not.
+	Add, Delete []string
+}
+
+// Sysctl is a setting of the kernel.
+type Sysctl struct {
+	// Key is its name, with dots: "net.ipv4.conf.all.route_localnet".
+	Key string
+	// Value is what the kit needs, Default what the kernel has without it.
+	Value, Default string
+	// Why is one sentence: what it is there for.
+	Why string
+}
+
+// Chain is one chain of the nft table.
+type Chain struct {
+	// Name is its name, Hook its type, hook and priority as nft lists them.
+	Name, Hook string
+	// Why is what it is there for.
+	Why   string
+	Rules []Rule
+}
+
+// Rule is one line of a chain.
+type Rule struct {
+	// Text is the line as it is printed; Why is what it is there for, empty if the line above it says so.
+	Text, Why string
+}
+
+// Empty reports whether nothing is needed.
+func (k *Kit) Empty() bool {
+	return len(k.Captures) == 0 && !k.Back && len(k.Addresses) == 0 && len(k.Answers) == 0
+}
