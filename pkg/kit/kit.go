@@ -237,21 +237,6 @@ type Sysctl struct {
 	Why string
 }
 
-// Chain is one chain of the nft table.
-type Chain struct {
-	// Name is its name, Hook its type, hook and priority as nft lists them.
-	Name, Hook string
-	// Why is what it is there for.
-	Why   string
-	Rules []Rule
-}
-
-// Rule is one line of a chain.
-type Rule struct {
-	// Text is the line as it is printed; Why is what it is there for, empty if the line above it says so.
-	Text, Why string
-}
-
 // Empty reports whether nothing is needed.
 func (k *Kit) Empty() bool {
 	return len(k.Captures) == 0 && !k.Back && len(k.Addresses) == 0 && len(k.Answers) == 0
