@@ -36,8 +36,12 @@ type Rule struct {
 
 // Chains are the chains that k needs, in the order in which packets meet them.
 func (k *Kit) Chains() []Chain {
-	all := []Chain{k.localnet(), k.host(), k.sent(), k.back(), k.capture(), k.redirect(), k.redirectHost(), k.guard()}
-	return slices.DeleteFunc(all, func(c Chain) bool { return len(c.Rules) == 0 })
+	return slices.DeleteFunc(k.everyChain(), func(c Chain) bool { return len(c.Rules) == 0 })
+}
+
+// everyChain are all chains that a kit may have; those that k does not need are empty.
+func (k *Kit) everyChain() []Chain {
+	return []Chain{k.localnet(), k.host(), k.sent(), k.back(), k.capture(), k.redirect(), k.redirectHost(), k.guard()}
 }
 
 // localnet closes what route_localnet opens.
@@ -68,8 +72,8 @@ func (k *Kit) sent() Chain {
 			IPTables: []string{"-m conntrack --ctdir ORIGINAL -m addrtype ! --src-type LOCAL -j CONNMARK --set-mark " + mark(Mark)},
 		}, {
 			Why: "The answer of a server on this host.",
-			V4:  true, V6: true, NFT: "ct direction reply ct mark " + mark(Mark) + " meta mark set " + mark(Mark),
-			IPTables: []string{"-m conntrack --ctdir REPLY -m connmark --mark " + mark(Mark) + " -j MARK --set-mark " + mark(Mark)},
+			V4:  true, V6: true, NFT: "ct direction reply ct mark " + mark(Mark) + " meta mark set " + mark(TurnedMark),
+			IPTables: []string{"-m conntrack --ctdir REPLY -m connmark --mark " + mark(Mark) + " -j MARK --set-mark " + mark(TurnedMark)},
 		}}
 	}
 	return c

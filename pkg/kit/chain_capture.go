@@ -56,7 +56,7 @@ func taken(captures []Capture) []Rule {
 		r.IPTables = c.iptables(c.iptablesTProxy())
 		if c.From == config.FromHost {
 			for i, rule := range r.IPTables {
-				r.IPTables[i] = "-i lo -m mark --mark " + mark(Mark) + " " + rule
+				r.IPTables[i] = "-i lo -m mark --mark " + mark(TurnedMark) + " " + rule
 			}
 		}
 		all = append(all, r)
@@ -104,10 +104,10 @@ func (k *Kit) host() Chain {
 	}
 	c.Rules = []Rule{{
 		Why: "A captured connection remains so. The first packet decides: later ones may have no user any more.", V4: true, V6: true,
-		NFT: "ct direction original ct mark " + mark(HostMark) + " meta mark set " + mark(Mark) + " accept",
+		NFT: "ct direction original ct mark " + mark(TurnedMark) + " meta mark set " + mark(TurnedMark) + " accept",
 		IPTables: []string{
-			"-m conntrack --ctdir ORIGINAL -m connmark --mark " + mark(HostMark) + " -j MARK --set-mark " + mark(Mark),
-			"-m connmark --mark " + mark(HostMark) + " -j RETURN",
+			"-m conntrack --ctdir ORIGINAL -m connmark --mark " + mark(TurnedMark) + " -j MARK --set-mark " + mark(TurnedMark),
+			"-m connmark --mark " + mark(TurnedMark) + " -j RETURN",
 		},
 	}, {
 		V4: true, V6: true, NFT: "ct state != new accept", IPTables: []string{"-m conntrack ! --ctstate NEW -j RETURN"},
@@ -115,8 +115,8 @@ func (k *Kit) host() Chain {
 	c.Rules = append(c.Rules, k.exempt()...)
 	for _, o := range captures {
 		r := Rule{Why: names(o.Listeners), V4: !o.V6, V6: o.V6}
-		r.NFT = o.nftMatch() + " ct mark set " + mark(HostMark) + " meta mark set " + mark(Mark)
-		r.IPTables = append(o.iptables("-j CONNMARK --set-mark "+mark(HostMark)), o.iptables("-j MARK --set-mark "+mark(Mark))...)
+		r.NFT = o.nftMatch() + " ct mark set " + mark(TurnedMark) + " meta mark set " + mark(TurnedMark)
+		r.IPTables = append(o.iptables("-j CONNMARK --set-mark "+mark(TurnedMark)), o.iptables("-j MARK --set-mark "+mark(TurnedMark))...)
 		c.Rules = append(c.Rules, r)
 	}
 	return c
@@ -181,7 +181,7 @@ func (c Capture) family() string {
 // marked is the condition that a packet was turned back by the chain host; empty for what comes from the network.
 func (c Capture) marked() string {
 	if c.From == config.FromHost {
-		return `iif "lo" meta mark ` + mark(Mark) + " "
+		return `iif "lo" meta mark ` + mark(TurnedMark) + " "
 	}
 	return ""
 }

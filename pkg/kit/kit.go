@@ -21,13 +21,17 @@ import (
 const (
 	// Table is the nft table, of the family inet.
 	Table = "l4xds"
-	// Mark is the mark of packets that are to be delivered on this host, whatever their destination; in conntrack it is that of
-	// connections whose answers are.
+	// Mark is the mark of packets that came in and are to be delivered on this host, whatever their destination; in conntrack
+	// it is that of connections whose answers are.
 	Mark = 0x4c
-	// HostMark is the conntrack mark of captured connections of this host's own programs (tproxy).
-	HostMark = 0x4d
-	// RouteTable is the routing table in which marked packets are looked up, and the priority of the rule that says so.
+	// TurnedMark is the mark of packets that were sent on this host and are turned back to it; in conntrack it is that of
+	// captured connections of this host's own programs.
+	TurnedMark = 0x4d
+	// RouteTable is the routing table in which marked packets are looked up, and the priority of the last rule that says so;
+	// the others have those just before it.
 	RouteTable = 4404
+	// RouteProtocol says of a route in the table local that the kit made it.
+	RouteProtocol = 76
 )
 
 // Side is the host that a kit is for.
@@ -52,6 +56,8 @@ type Options struct {
 
 // Kit is what the kernel of one host needs for the listeners of one node. The zero Kit is nothing.
 type Kit struct {
+	// Side is the host that it is for.
+	Side Side
 	// Listeners are the names of the listeners and backends that need it, sorted.
 	Listeners []string
 	// NetRaw are those of them whose Envoy needs CAP_NET_RAW or CAP_NET_ADMIN, sorted.
@@ -93,7 +99,7 @@ func For(c *config.Config, n config.Node, o Options) (*Kit, error) {
 }
 
 func forEnvoy(listeners []*config.Listener, o Options) (*Kit, error) {
-	k := &Kit{}
+	k := &Kit{Side: EnvoySide}
 	var err error
 	if k.Captures, err = captures(listeners); err != nil {
 		return nil, err
@@ -217,24 +223,6 @@ type Answer struct {
 	Protocol config.Protocol
 	V6       bool
 	Ports    config.Ports
-}
-
-// Command is a part of the kit that one command makes and another takes away.
-type Command struct {
-	// Why is one sentence: what it is there for.
-	Why string
-	// Add makes it and fails if it is there; Delete takes it away and fails if it is not.
-	Add, Delete []string
-}
-
-// Sysctl is a setting of the kernel.
-type Sysctl struct {
-	// Key is its name, with dots: "net.ipv4.conf.all.route_localnet".
-	Key string
-	// Value is what the kit needs, Default what the kernel has without it.
-	Value, Default string
-	// Why is one sentence: what it is there for.
-	Why string
 }
 
 // Empty reports whether nothing is needed.

@@ -2,15 +2,18 @@ package kit
 
 import "strings"
 
-// NFT is the nft table as text for `nft -f`, which replaces a former one at one stroke; empty if none is needed.
+// removeTable takes the table away, and is content if there is none.
+const removeTable = "table inet " + Table + "\ndelete table inet " + Table + "\n"
+
+// NFT is the nft table as text for `nft -f`. It takes the place of a former one at one stroke; where none is needed it only
+// takes that away.
 func (k *Kit) NFT() string {
 	chains := k.Chains()
 	if len(chains) == 0 {
-		return ""
+		return removeTable
 	}
 	var b strings.Builder
-	b.WriteString(k.RemoveNFT())
-	b.WriteString("table inet " + Table + " {\n")
+	b.WriteString(removeTable + "\ntable inet " + Table + " {\n")
 	for i, c := range chains {
 		if i > 0 {
 			b.WriteString("\n")
@@ -28,9 +31,4 @@ func (k *Kit) NFT() string {
 	}
 	b.WriteString("}\n")
 	return b.String()
-}
-
-// RemoveNFT takes the nft table away, and is content if there is none.
-func (k *Kit) RemoveNFT() string {
-	return "table inet " + Table + "\ndelete table inet " + Table + "\n"
 }

@@ -10,7 +10,7 @@ import (
 
 // forServer is the kit of the servers that see the clients' addresses: their answers go back by Envoy's host.
 func forServer(listeners []*config.Listener, o Options) (*Kit, error) {
-	k := &Kit{Envoy: slices.Clone(o.Envoy)}
+	k := &Kit{Side: ServerSide, Envoy: slices.Clone(o.Envoy)}
 	for _, l := range listeners {
 		if l.Source == config.SourceClient {
 			k.Listeners = append(k.Listeners, l.Name)
