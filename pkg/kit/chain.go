@@ -63,7 +63,7 @@ func (k *Kit) localnet() Chain {
 func (k *Kit) sent() Chain {
 	c := Chain{
 		Name: "sent", Hook: "type route hook output priority mangle; policy accept;", Table: "mangle", Builtin: "OUTPUT",
-		Why: "What is opened here from an address that this host does not have is Envoy's: the answers are to come back here.",
+		Why: "What begins here from an address that this host does not have is Envoy's: the answers are to come back here.",
 	}
 	if k.Back {
 		c.Rules = []Rule{{
@@ -83,12 +83,12 @@ func (k *Kit) sent() Chain {
 func (k *Kit) back() Chain {
 	c := Chain{
 		Name: "back", Hook: "type filter hook prerouting priority mangle - 1; policy accept;", Table: "mangle", Builtin: "PREROUTING",
-		Why: "The way back: answers of servers elsewhere are for a client's address, and go to Envoy.",
+		Why: "The way back: such answers from elsewhere are for an address that this host does not have, and go to Envoy.",
 	}
 	if k.Back {
 		c.Rules = []Rule{{
-			V4: true, V6: true, NFT: "ct direction reply ct mark " + mark(Mark) + " meta mark set " + mark(Mark),
-			IPTables: []string{"-m conntrack --ctdir REPLY -m connmark --mark " + mark(Mark) + " -j MARK --set-mark " + mark(Mark)},
+			V4: true, V6: true, NFT: `iif != "lo" ct direction reply ct mark ` + mark(Mark) + " meta mark set " + mark(Mark),
+			IPTables: []string{"! -i lo -m conntrack --ctdir REPLY -m connmark --mark " + mark(Mark) + " -j MARK --set-mark " + mark(Mark)},
 		}}
 	}
 	return c
@@ -106,7 +106,7 @@ func (k *Kit) guard() Chain {
 	}
 	var captured []config.Ports
 	for _, capture := range k.Captures {
-		if capture.Protocol == config.UDP && capture.Mode == config.TProxy {
+		if capture.udpAsItIs() {
 			captured = append(captured, capture.Ports...)
 		}
 	}

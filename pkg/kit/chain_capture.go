@@ -18,10 +18,7 @@ func (k *Kit) capture() Chain {
 	if len(host)+len(network) == 0 {
 		return c
 	}
-	c.Rules = append(c.Rules, Rule{
-		Why: "Answers are not captured: their port is that of a client.", V4: true, V6: true,
-		NFT: "ct direction reply accept", IPTables: []string{"-m conntrack --ctdir REPLY -j RETURN"},
-	})
+	c.Rules = append(c.Rules, k.answersPass())
 	c.Rules = append(c.Rules, taken(host)...)
 	if len(network) > 0 {
 		c.Rules = append(c.Rules, Rule{
@@ -32,6 +29,24 @@ func (k *Kit) capture() Chain {
 	c.Rules = append(c.Rules, taken(network)...)
 	return c
 }
+
+// answersPass is the rule for packets of connections and sessions that began the other way. When Linux has forgotten a UDP
+// session and Envoy speaks first after that, the client's datagrams are such, too; it is the mark that tells them.
+func (k *Kit) answersPass() Rule {
+	r := Rule{
+		Why: "Answers are not captured: their port is that of a client.", V4: true, V6: true,
+		NFT: "ct direction reply accept", IPTables: []string{"-m conntrack --ctdir REPLY -j RETURN"},
+	}
+	if slices.ContainsFunc(k.Captures, Capture.udpAsItIs) {
+		r.Why = "Answers are not captured: their port is that of a client. With the mark they may be those of a client, to Envoy."
+		r.NFT = "ct direction reply ct mark != " + mark(Mark) + " accept"
+		r.IPTables = []string{"-m conntrack --ctdir REPLY -m connmark ! --mark " + mark(Mark) + " -j RETURN"}
+	}
+	return r
+}
+
+// udpAsItIs reports whether c is UDP that is not redirected.
+func (c Capture) udpAsItIs() bool { return c.Protocol == config.UDP && c.Mode == config.TProxy }
 
 // tproxies are the captures by tproxy from one place.
 func (k *Kit) tproxies(from config.CaptureFrom) []Capture {

@@ -67,7 +67,7 @@ type Kit struct {
 
 	// Captures are what is captured: sorted, each port of a protocol and family once.
 	Captures []Capture
-	// Back is whether answers to connections and sessions that Envoy opened from foreign addresses come back to it.
+	// Back is whether answers to what Envoy began from addresses that the host does not have come back to it.
 	Back bool
 	// V4 and V6 are the families in which packets are marked.
 	V4, V6 bool
@@ -111,6 +111,8 @@ func forEnvoy(listeners []*config.Listener, o Options) (*Kit, error) {
 		if capture.Mode == config.TProxy {
 			k.marks(capture.V6)
 		}
+		// Linux may forget a session before Envoy does. If Envoy then speaks first, what the client sends is an answer.
+		k.Back = k.Back || capture.udpAsItIs()
 	}
 	for _, l := range listeners {
 		k.add(l)
