@@ -83,7 +83,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		newServe(), newValidate(), newRender(), newBootstrap(), newProbe(), newTunnel(), newInit(), newSchema(), newVersion(),
+		newServe(), newValidate(), newRender(), newBootstrap(), newProbe(), newTunnel(), newKit(), newInit(), newSchema(), newVersion(),
 	)
 	return root
 }

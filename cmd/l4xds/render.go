@@ -27,8 +27,8 @@ const (
 
 // rendering is one call of render.
 type rendering struct {
-	node   map[string]string // empty: the resources of all nodes
-	types  []string          // empty: all
+	node   nodeFlag // empty: the resources of all nodes
+	types  []string // empty: all
 	format renderFormat
 }
 
@@ -44,7 +44,7 @@ func newRender() *cobra.Command {
 		PreRunE: func(*cobra.Command, []string) error { return r.check() },
 		RunE:    func(c *cobra.Command, args []string) error { return r.run(c, pathsOr(args)) },
 	}
-	c.Flags().StringToStringVar(&r.node, "node", nil,
+	c.Flags().StringToStringVar((*map[string]string)(&r.node), "node", nil,
 		"only what the node `KEY=VALUE,...` is given: id, cluster, zone, metadata.KEY")
 	c.Flags().StringSliceVar(&r.types, "type", nil, "only resources of this `TYPE`: "+strings.Join(typeNames(), ", "))
 	c.Flags().VarP(choice[renderFormat]{&r.format, []renderFormat{renderYAML, renderJSON, renderBootstrap}},
@@ -70,15 +70,8 @@ func (r rendering) check() error {
 	if r.format == renderBootstrap && len(r.types) > 0 {
 		return fmt.Errorf("-o bootstrap needs resources of all types; leave --type out")
 	}
-	for key := range r.node {
-		if !slices.Contains([]string{"id", "cluster", "zone"}, key) && !strings.HasPrefix(key, metadataPrefix) {
-			return fmt.Errorf("--node has the key %q, want id, cluster, zone or metadata.KEY", key)
-		}
-	}
-	return nil
+	return r.node.check()
 }
-
-const metadataPrefix = "metadata."
 
 func (r rendering) run(c *cobra.Command, paths []string) error {
 	compiled, messages, err := compile(c, paths)
@@ -145,17 +138,6 @@ func (r rendering) choose(compiled *daemon.Compiled) []*translate.Resource {
 
 // view is what the node is given. Its stream, of whichever variant, can carry everything.
 func (r rendering) view(compiled *daemon.Compiled) *snapshot.View {
-	node := r.asNode()
+	node := r.node.node()
 	return compiled.Generation.View(node, translate.Lacks(node))
-}
-
-func (r rendering) asNode() config.Node {
-	n := config.Node{ID: r.node["id"], Cluster: r.node["cluster"], Zone: r.node["zone"], Metadata: map[string]string{}}
-	for key, value := range r.node {
-		if name, ok := strings.CutPrefix(key, metadataPrefix); ok {
-			n.Metadata[name] = value
-		}
-	}
-	n.Capabilities = config.ParseCapabilities(n.Metadata[config.CapabilitiesKey])
-	return n
 }

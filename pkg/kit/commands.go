@@ -1,7 +1,7 @@
 package kit
 
 import (
-	"net/netip"
+	"slices"
 	"strconv"
 )
 
@@ -11,7 +11,7 @@ type Command struct {
 	Why string
 	// V6 is whether it is for IPv6.
 	V6 bool
-	// Add makes it, and fails if it is there; Delete takes it away, and fails if it is not.
+	// Add makes it, and may fail if it is there; Delete takes it away, and fails if it is not there.
 	Add, Delete []string
 }
 
@@ -29,7 +29,7 @@ type Sysctl struct {
 func (k *Kit) Routes() []Command {
 	var all []Command
 	for _, v6 := range []bool{false, true} {
-		all = append(append(all, k.rules(v6)...), k.routes(v6)...)
+		all = append(append(all, k.routes(v6)...), k.rules(v6)...)
 	}
 	return all
 }
@@ -42,7 +42,7 @@ func (k *Kit) rules(v6 bool) []Command {
 	}
 	for _, a := range k.Answers {
 		if a.V6 == v6 {
-			all = append(all, rule(v6, RouteTable, "What servers send from this port is looked up in a table of its own.",
+			all = append(all, rule(v6, RouteTable, "What a server sends from these ports is looked up in that table, except to this host itself.",
 				"ipproto", string(a.Protocol), "sport", a.Ports.String()))
 		}
 	}
@@ -52,16 +52,14 @@ func (k *Kit) rules(v6 bool) []Command {
 // marked are the rules for packets with a mark. Of IPv4 the kernel also asks where a packet's source is, with its mark where
 // src_valid_mark is set, as wg-quick does, and drops it where the answer is this host; of IPv6 it does not.
 func marked(v6 bool) []Command {
-	all := []Command{
-		rule(v6, RouteTable-1, "What came in and has the mark is looked up in a table of its own, before all other rules.", "fwmark", mark(Mark)),
-		rule(v6, RouteTable, "So is what is turned back to this host.", "fwmark", mark(TurnedMark)),
-	}
+	turned := rule(v6, RouteTable, "What is turned back to this host is looked up in that table.", "fwmark", mark(TurnedMark))
+	in := rule(v6, RouteTable-1, "So is what came in and has the mark.", "fwmark", mark(Mark))
 	if v6 {
-		return all
+		return []Command{turned, in}
 	}
-	asks := command(v6, "When the kernel asks where such a packet is from, as with src_valid_mark, it is as if there was no mark.", "rule",
+	asks := command(v6, "But when the kernel looks where such a packet is from (src_valid_mark), it is as if it had no mark.", "rule",
 		"priority", strconv.Itoa(RouteTable-2), "fwmark", mark(Mark), "iif", "lo", "goto", strconv.Itoa(RouteTable))
-	return append([]Command{all[1], asks}, all[0])
+	return []Command{turned, asks, in}
 }
 
 // rule lets what it selects be looked up in the kit's table.
@@ -73,15 +71,13 @@ func rule(v6 bool, priority int, why string, selector ...string) Command {
 // routes are the routes of one family.
 func (k *Kit) routes(v6 bool) []Command {
 	var all []Command
-	table := strconv.Itoa(RouteTable)
 	if v6 && k.V6 || !v6 && k.V4 {
-		all = append(all, command(v6, "All that is looked up there is delivered on this host, whatever its destination.",
-			"route", "local", "default", "dev", "lo", "table", table))
+		all = append(all, route(v6, "What is looked up in this table is delivered on this host, whatever its destination.",
+			"local", "default", "dev", "lo"))
 	}
 	for _, a := range k.Envoy {
 		if a.Is6() == v6 {
-			all = append(all, command(v6, "All that is looked up there goes to Envoy's host.",
-				"route", "default", "via", a.String(), "table", table))
+			all = append(all, route(v6, "What is looked up in this table goes to Envoy's host.", "default", "via", a.String()))
 		}
 	}
 	for _, a := range k.Addresses {
@@ -93,13 +89,19 @@ func (k *Kit) routes(v6 bool) []Command {
 	return all
 }
 
+// route is a route of the kit's own table.
+func route(v6 bool, why string, args ...string) Command {
+	c := command(v6, why, "route", append(args, "table", strconv.Itoa(RouteTable))...)
+	c.Add[3] = "replace" // the former one may lead elsewhere
+	return c
+}
+
 func command(v6 bool, why, object string, args ...string) Command {
 	ip := []string{"ip", "-4", object}
 	if v6 {
 		ip[1] = "-6"
 	}
-	with := func(verb string) []string { return append(append(append([]string{}, ip...), verb), args...) }
-	return Command{Why: why, V6: v6, Add: with("add"), Delete: with("delete")}
+	return Command{Why: why, V6: v6, Add: slices.Concat(ip, []string{"add"}, args), Delete: slices.Concat(ip, []string{"delete"}, args)}
 }
 
 // Sysctls are the settings of the kernel.
@@ -114,14 +116,3 @@ func (k *Kit) Sysctls() []Sysctl {
 }
 
 const localnetKey = "net.ipv4.conf.all.route_localnet"
-
-// addressesOf are those of k.Addresses of one family.
-func (k *Kit) addressesOf(v6 bool) []netip.Addr {
-	var all []netip.Addr
-	for _, a := range k.Addresses {
-		if a.Is6() == v6 {
-			all = append(all, a)
-		}
-	}
-	return all
-}

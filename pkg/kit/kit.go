@@ -163,7 +163,7 @@ func (k *Kit) sort() {
 }
 
 // ErrNoEnvoyUser says that the user that Envoy runs as must be known.
-var ErrNoEnvoyUser = errors.New("traffic of the host itself is captured, and Envoy's own must not be: name the user that Envoy runs as")
+var ErrNoEnvoyUser = errors.New("what programs of the host itself send is captured, and what Envoy sends must not be: its user is not known")
 
 var userName = regexp.MustCompile(`^([0-9]+|[A-Za-z_][A-Za-z0-9_.-]*)$`)
 

@@ -65,7 +65,7 @@ func (k *Kit) localnetBefore(r rules) string {
 	if k.Localnet {
 		return ""
 	}
-	return "# Where a former kit let servers on 127.0.0.0/8 answer, that is needed no more.\n" + r.localnetOff() + "\n"
+	return "# Where a former kit let servers on 127.0.0.0/8 answer to addresses elsewhere, that is needed no more.\n" + r.localnetOff() + "\n"
 }
 
 func (r rules) localnetOff() string {
@@ -75,7 +75,7 @@ func (r rules) localnetOff() string {
 // removal is the body of a shell script that takes away what any kit has made.
 func removal(r rules) string {
 	return "set -eu\n\n" +
-		"# Servers on 127.0.0.0/8 answer nobody else any more, if a kit let them. Should something else on this host need it, leave it.\n" +
+		"# Before the chain goes that closes what it opens. Leave it out if something else on this host needs the setting.\n" +
 		r.localnetOff() + "\n" + r.remove + "\n" + removeRoutes()
 }
 

@@ -80,8 +80,9 @@ func (k *Kit) header() string {
 	case k.Empty():
 		line("Printed by l4xds kit. Nothing of this node needs anything of the kernel.")
 	case k.Side == ServerSide:
-		line("Printed by l4xds kit, for the servers of %s: they see the clients' addresses,", sentence(k.Listeners))
-		line("and their answers must go back by Envoy's host.")
+		line("Printed by l4xds kit, for the servers of %s: they see the clients' addresses, and their answers must", sentence(k.Listeners))
+		line("go back by Envoy's host. All from these ports do, those to clients that ask the server directly, too: for them Envoy's")
+		line("host must forward, and where they come in by another interface, rp_filter must not be 1 there.")
 	default:
 		line("Printed by l4xds kit, for %s.", sentence(k.Listeners))
 	}
