@@ -26,7 +26,11 @@ build: ## bin/l4xds
 check: lint generated unit ## before each commit: format, lint, generated files, unit tests with -race
 
 .PHONY: test
-test: lint generated unit demo compose-if e2e ## everything that CI asks; about ten minutes on two cores
+test: tools lint generated unit demo compose-if e2e ## everything that CI asks; about ten minutes on two cores
+
+.PHONY: tools
+tools: # what unit tests show the kernel's rules with; without them, or without root, they say so in a line
+	scripts/need.sh ip:iproute2 nft:nftables iptables:iptables systemd-analyze:systemd
 
 .PHONY: lint
 lint: ## formatter and linters, pinned; the first run builds them
@@ -54,8 +58,9 @@ generated: ## are the generated files current?
 	go run ./internal/gen -check
 
 .PHONY: golden
-golden: ## the Envoy resources of all examples, as the tests compare them
+golden: ## the Envoy resources and kernel rules of all examples, as the tests compare them
 	go test ./pkg/translate -run Golden -update
+	go test ./pkg/kit -run Golden -update
 
 .PHONY: certs
 certs: ## the certificates that examples/tls names, for trying it by hand; tests make them by themselves
