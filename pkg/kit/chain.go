@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/l4xds/l4xds/pkg/config"
 )
@@ -131,17 +132,14 @@ func mark(m int) string { return fmt.Sprintf("0x%x", m) }
 
 // nftPorts are ports as nft reads them: 80, 80-90, { 80, 90-99 }.
 func nftPorts(list []config.Ports) string {
-	text := ""
+	texts := make([]string, len(list))
 	for i, p := range list {
-		if i > 0 {
-			text += ", "
-		}
-		text += p.String()
+		texts[i] = p.String()
 	}
 	if len(list) == 1 {
-		return text
+		return texts[0]
 	}
-	return "{ " + text + " }"
+	return "{ " + strings.Join(texts, ", ") + " }"
 }
 
 // multiport are ports as iptables reads them, which takes 15 numbers at once.

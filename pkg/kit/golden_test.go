@@ -164,7 +164,7 @@ func TestAllTexts(t *testing.T) {
 		if strings.Contains(p.text, "%!") || strings.Contains(p.text, "\n\n\n") || !strings.HasSuffix(p.text, "\n") {
 			t.Errorf("%s is not in form:\n%s", p.name, p.text)
 		}
-		for _, line := range strings.Split(p.text, "\n") {
+		for line := range strings.SplitSeq(p.text, "\n") {
 			if strings.TrimRight(line, " \t") != line {
 				t.Errorf("%s has white space at the end of %q", p.name, line)
 			}

@@ -42,11 +42,11 @@ func (k *Kit) iptablesRules() rules {
 
 // drops take chains away.
 func drops(chains []Chain, v6 bool) string {
-	text := ""
+	var b strings.Builder
 	for _, c := range chains {
-		text += "drop " + iptablesCommand(v6) + " " + c.iptablesWords() + "\n"
+		b.WriteString("drop " + iptablesCommand(v6) + " " + c.iptablesWords() + "\n")
 	}
-	return text
+	return b.String()
 }
 
 // restore fills the chains of one family.
@@ -67,11 +67,13 @@ func (k *Kit) restore(v6 bool) string {
 	if len(tables) == 0 {
 		return ""
 	}
-	all := iptablesCommand(v6) + "-restore -w --noflush <<'EOF'\n"
+	var b strings.Builder
+	b.WriteString(iptablesCommand(v6) + "-restore -w --noflush <<'EOF'\n")
 	for _, t := range tables {
-		all += text[t] + "COMMIT\n"
+		b.WriteString(text[t] + "COMMIT\n")
 	}
-	return all + "EOF\n"
+	b.WriteString("EOF\n")
+	return b.String()
 }
 
 // iptables are the lines of c for one family, with comments.

@@ -161,7 +161,7 @@ func TestUnitReads(t *testing.T) {
 func unitScript(t *testing.T, unit string) string {
 	t.Helper()
 	script := ""
-	for _, line := range strings.Split(unit, "\n") {
+	for line := range strings.SplitSeq(unit, "\n") {
 		if text, ok := strings.CutPrefix(line, "StandardInputText="); ok {
 			if text == "" {
 				t.Fatal("an empty StandardInputText= takes back the ones before it")

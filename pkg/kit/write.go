@@ -119,9 +119,10 @@ func (k *Kit) nftFile() string {
 
 // removalNFTFile takes the table away, with the other commands as comments.
 func removalNFTFile() string {
-	text := "# Takes away the table that l4xds kit has made. What it made beside it goes with these commands:\n"
-	for _, line := range strings.Split(strings.TrimSpace(removeRoutes()), "\n") {
-		text += strings.TrimRight("#   "+line, " ") + "\n"
+	var b strings.Builder
+	b.WriteString("# Takes away the table that l4xds kit has made. What it made beside it goes with these commands:\n")
+	for line := range strings.Lines(removeRoutes()) {
+		b.WriteString("#   " + line)
 	}
-	return text + "\n" + removeTable
+	return b.String() + "\n" + removeTable
 }
