@@ -245,15 +245,8 @@ func (c Capture) iptables(target string) []string {
 
 // names is a list of listeners in words.
 func names(list []string) string {
-	text := "Listener "
-	if len(list) > 1 {
-		text = "Listeners "
+	if len(list) == 1 {
+		return "Listener " + list[0] + "."
 	}
-	for i, name := range list {
-		if i > 0 {
-			text += ", "
-		}
-		text += name
-	}
-	return text + "."
+	return "Listeners " + sentence(list) + "."
 }
