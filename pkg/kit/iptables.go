@@ -1,42 +1,42 @@
 package kit
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
-// iptablesFunctions are the parts of a script that look after the chains.
-const iptablesFunctions = `# Lets a chain of the kernel go through one of ours, once.
+// The functions of a script that look after the chains.
+const (
+	jumpChain = `# Lets a chain of the kernel go through one of ours, once.
 jump() { # COMMAND TABLE KERNEL-CHAIN CHAIN
   "$1" -w -t "$2" -C "$3" -j "$4" 2>/dev/null || "$1" -w -t "$2" -I "$3" -j "$4"
 }
 `
-
-const dropChain = `# Takes one of our chains away, if it is there.
+	dropChain = `# Takes one of our chains away, if it is there.
 drop() { # COMMAND TABLE KERNEL-CHAIN CHAIN
   while "$1" -w -t "$2" -D "$3" -j "$4" 2>/dev/null; do :; done
   "$1" -w -t "$2" -F "$4" 2>/dev/null && "$1" -w -t "$2" -X "$4" || :
 }
 `
+)
 
 // iptablesRules are those of iptables and ip6tables.
 func (k *Kit) iptablesRules() rules {
 	r := rules{
-		remove:   dropChain + drops((&Kit{}).everyChain(), false) + drops((&Kit{}).everyChain(), true),
+		remove:   dropChain + drops(removeAll.everyChain(), false) + drops(removeAll.everyChain(), true),
 		localnet: "iptables -w -t raw -n -L L4XDS-LOCALNET >/dev/null 2>&1",
 	}
-	r.load = "# Each table is filled at one stroke.\n" + k.restore(false) + k.restore(true) + "\n" + iptablesFunctions
-	var jumps, stale string
+	var jumps, stale strings.Builder
 	for _, v6 := range []bool{false, true} {
 		for _, c := range k.everyChain() {
 			if len(c.iptables(v6)) > 0 {
-				jumps += "jump " + iptablesCommand(v6) + " " + c.iptablesWords() + "\n"
+				jumps.WriteString("jump " + iptablesCommand(v6) + " " + c.iptablesWords() + "\n")
+			} else {
+				stale.WriteString(drops([]Chain{c}, v6))
 			}
 		}
-		unused := slices.DeleteFunc(k.everyChain(), func(c Chain) bool { return len(c.iptables(v6)) > 0 })
-		stale += drops(unused, v6)
 	}
-	r.load += jumps + "\n" + dropChain + "# What a former kit had and this one has not.\n" + stale
+	if jumps.Len() > 0 {
+		r.load = "# Each table is filled at one stroke.\n" + k.restore(false) + k.restore(true) + "\n" + jumpChain + jumps.String() + "\n"
+	}
+	r.load += dropChain + "# What a former kit had and this one has not.\n" + stale.String()
 	return r
 }
 

@@ -78,7 +78,7 @@ func (k *Kit) header() string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, "# "+format+"\n", args...) }
 	switch {
 	case k.Empty():
-		line("Printed by l4xds kit. Nothing of this node needs anything of the kernel.")
+		line("Printed by l4xds kit. No listener of this node needs anything of the kernel.")
 	case k.Side == ServerSide:
 		line("Printed by l4xds kit, for the servers of %s: they see the clients' addresses, and their answers must", sentence(k.Listeners))
 		line("go back by Envoy's host. All from these ports do, those to clients that ask the server directly, too: for them Envoy's")
@@ -121,6 +121,7 @@ func (k *Kit) nftFile() string {
 func removalNFTFile() string {
 	var b strings.Builder
 	b.WriteString("# Takes away the table that l4xds kit has made. What it made beside it goes with these commands:\n")
+	b.WriteString("#   sysctl -qw " + localnetKey + "=0  # first, and only if the table has a chain localnet\n")
 	for line := range strings.Lines(removeRoutes()) {
 		b.WriteString("#   " + line)
 	}
