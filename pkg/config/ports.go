@@ -32,7 +32,9 @@ func (l *loader) checkPorts(listeners []*Listener) {
 	listeners = slices.DeleteFunc(slices.Clone(listeners), func(o *Listener) bool { return l.unclear[o] })
 	for _, protocol := range []Protocol{TCP, UDP} {
 		l.checkClaims(claims(listeners, protocol), l.sayClash)
-		l.checkClaims(captured(listeners, protocol), l.sayCaptured)
+		for _, from := range []CaptureFrom{FromNetwork, FromHost} {
+			l.checkClaims(captured(listeners, protocol, from), l.sayCaptured)
+		}
 	}
 }
 
@@ -90,21 +92,19 @@ func (l *loader) sayCaptured(c, other claim) {
 		c.bind.Ports(), is, quote(other.listener.Name), other.bind.Ports(), first.position())
 }
 
-// captured are the claims of one protocol, by port, where something is captured from the network: those ports, and what all
-// other listeners expect from there.
-func captured(listeners []*Listener, protocol Protocol) []claim {
+// captured are the claims of one protocol, by port, where something is captured from there: those ports, and what all other
+// listeners expect from the network. What a host sends to itself is not captured.
+func captured(listeners []*Listener, protocol Protocol, from CaptureFrom) []claim {
 	var all []claim
 	for _, l := range listeners {
-		if l.Protocol != protocol || l.Transparent == nil || l.Transparent.From != FromNetwork {
+		if l.Protocol != protocol || l.Transparent == nil || l.Transparent.From != from {
 			continue
 		}
-		every := netip.IPv4Unspecified()
-		if slices.ContainsFunc(l.Binds, func(b Bind) bool { return b.Address.Is6() }) {
-			every = netip.IPv6Unspecified()
-		}
-		for _, p := range l.Captured() {
-			for _, t := range l.terms() {
-				all = append(all, claim{l, &Bind{Address: every, Port: p.First, Last: p.Last}, t, captures})
+		for _, b := range l.Binds {
+			for _, p := range l.Captured() {
+				for _, t := range l.terms() {
+					all = append(all, claim{l, &Bind{Address: b.Address, Port: p.First, Last: p.Last}, t, captures})
+				}
 			}
 		}
 	}
@@ -112,7 +112,7 @@ func captured(listeners []*Listener, protocol Protocol) []claim {
 		return nil
 	}
 	for _, c := range claims(listeners, protocol) {
-		if c.bind.Path == "" && !c.bind.Address.IsLoopback() {
+		if from == FromNetwork && c.bind.Path == "" && !c.bind.Address.IsLoopback() {
 			c.kind = expects
 			all = append(all, c)
 		}
@@ -266,7 +266,16 @@ func (c claim) contends(o claim) bool {
 	return (c.kind == captures || o.kind == captures) && c.listener != o.listener
 }
 
-func (c claim) where() where { return where{c.bind.Address, c.bind.Path} }
+// where is the place of c; where something is captured, all addresses of a family are one place.
+func (c claim) where() where {
+	switch a := c.bind.Address; {
+	case c.kind == binds || a == netip.IPv6Unspecified():
+		return where{a, c.bind.Path}
+	case a.Is4():
+		return where{address: netip.IPv4Unspecified()}
+	}
+	return where{address: netip.IPv6Loopback()}
+}
 
 // id is the one node id that c is for; empty where there may be several.
 func (c claim) id() string {

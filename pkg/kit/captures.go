@@ -2,32 +2,21 @@ package kit
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 
 	"github.com/l4xds/l4xds/pkg/config"
 )
 
-// captures are what is captured for the listeners; an error if two of them want the same.
-func captures(listeners []*config.Listener) ([]Capture, error) {
+// captures are what is captured for the listeners, no two of which want the same: config holds that.
+func captures(listeners []*config.Listener) []Capture {
 	var all []Capture
 	for _, l := range listeners {
-		if l.Transparent == nil {
-			continue
+		if l.Transparent != nil {
+			all = append(all, capturesOf(l)...)
 		}
-		made := capturesOf(l)
-		for _, c := range made {
-			for _, o := range all {
-				if p, ok := c.meets(o); ok {
-					return nil, fmt.Errorf("listeners %q and %q both capture %s port %s; which of them is to have it?",
-						o.Listeners[0], l.Name, c.Protocol, p)
-				}
-			}
-		}
-		all = append(all, made...)
 	}
-	return merge(all), nil
+	return merge(all)
 }
 
 // capturesOf are those of one listener. Where it listens on several addresses of one family, the first takes what is captured.
@@ -36,7 +25,7 @@ func capturesOf(l *config.Listener) []Capture {
 	for _, b := range l.Binds {
 		for _, v6 := range families(b) {
 			for _, c := range capturesAt(l, b, v6) {
-				taken := slices.ContainsFunc(all, func(o Capture) bool { _, ok := c.meets(o); return ok })
+				taken := slices.ContainsFunc(all, c.meets)
 				if !taken {
 					all = append(all, c)
 				}
@@ -95,19 +84,11 @@ func anyAddress(v6 bool) netip.Addr {
 	return netip.IPv4Unspecified()
 }
 
-// meets is a port that both c and o capture.
-func (c Capture) meets(o Capture) (config.Ports, bool) {
-	if c.Protocol != o.Protocol || c.From != o.From || c.V6 != o.V6 {
-		return config.Ports{}, false
-	}
-	for _, p := range c.Ports {
-		for _, q := range o.Ports {
-			if both := (config.Ports{First: max(p.First, q.First), Last: min(p.Last, q.Last)}); both.First <= both.Last {
-				return both, true
-			}
-		}
-	}
-	return config.Ports{}, false
+// meets reports whether c and o, of one listener, capture some port both.
+func (c Capture) meets(o Capture) bool {
+	return c.V6 == o.V6 && slices.ContainsFunc(c.Ports, func(p config.Ports) bool {
+		return slices.ContainsFunc(o.Ports, func(q config.Ports) bool { return p.First <= q.Last && q.First <= p.Last })
+	})
 }
 
 // merge makes one capture of those that go to the same place the same way, and sorts them.

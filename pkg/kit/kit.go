@@ -99,11 +99,8 @@ func For(c *config.Config, n config.Node, o Options) (*Kit, error) {
 }
 
 func forEnvoy(listeners []*config.Listener, o Options) (*Kit, error) {
-	k := &Kit{Side: EnvoySide}
+	k := &Kit{Side: EnvoySide, Captures: captures(listeners)}
 	var err error
-	if k.Captures, err = captures(listeners); err != nil {
-		return nil, err
-	}
 	if k.EnvoyUser, err = k.user(o.EnvoyUser); err != nil {
 		return nil, err
 	}

@@ -144,19 +144,6 @@ listeners:
 	}
 }
 
-func TestSamePortTwice(t *testing.T) {
-	c := load(t, `
-listeners:
-  one: {tcp: "127.0.0.1:15001", transparent: {mode: redirect, ports: 80-90, from: host}, to: 10.0.0.1:80}
-  two: {tcp: "127.0.0.1:15002", transparent: {mode: tproxy, ports: 85-95, from: host}, to: 10.0.0.1:80}
-`)
-	_, err := kit.For(c, node, envoySide)
-	const want = `listeners "one" and "two" both capture tcp port 85-90; which of them is to have it?`
-	if err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
-}
-
 func TestServerSide(t *testing.T) {
 	c := load(t, `
 listeners:
