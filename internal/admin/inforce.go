@@ -201,6 +201,9 @@ func (w *yamlWriter) listener(depth int, l *config.Listener, common shared) {
 		w.line(depth, "tls", listenerTLS(l.TLS), l.TLSAt)
 	}
 	w.transparent(depth, l)
+	if l.ProxyProtocol != nil {
+		w.key(depth, "proxy_protocol", clientProxy(l.ProxyProtocol))
+	}
 	if l.MaxDatagram != 0 {
 		w.key(depth, "max_datagram", l.MaxDatagram.String())
 	}

@@ -193,6 +193,7 @@ func (w *yamlWriter) match(depth int, m *config.Match) {
 	values(w, depth, "sni", m.SNI)
 	values(w, depth, "alpn", m.ALPN)
 	values(w, depth, "from", m.From)
+	values(w, depth, "peer", m.Peer)
 	values(w, depth, "from_port", m.FromPort)
 	values(w, depth, "port", m.Port)
 	values(w, depth, "address", m.Address)
@@ -201,11 +202,16 @@ func (w *yamlWriter) match(depth int, m *config.Match) {
 
 // values writes those of one condition, each in quotes; nothing where there are none.
 func values[T any](w *yamlWriter, depth int, name string, all []T) {
+	if len(all) > 0 {
+		w.key(depth, name, list(quoted(all)))
+	}
+}
+
+// quoted is the text of each value, in quotes.
+func quoted[T any](all []T) []string {
 	texts := make([]string, len(all))
 	for i, v := range all {
 		texts[i] = strconv.Quote(fmt.Sprint(v))
 	}
-	if len(all) > 0 {
-		w.key(depth, name, list(texts))
-	}
+	return texts
 }

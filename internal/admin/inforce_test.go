@@ -66,6 +66,8 @@ listeners:
   ways5: {tcp: 120, via: far, routes: [{name: a, from_port: 1-9, to: "h:1", via: {proxy: "p:2", http: 2}}, {name: b, alpn: h2, transport: tls, to: "h:2"}, {name: c, from: local, to: web, via: none}], to: "h:3"}
   ways6: {tcp: 126, via: told, retry: 7, headers: {x-a: none, x-c: c}, routes: [{name: a, from: local, to: "h:1", headers: {x-a: z, x-c: none}}, {name: b, from: 10.0.0.1, to: "h:1", via: far, retry: 2}, {name: c, from: 10.0.0.2, to: web, via: none}], to: "h:3"}
   ways8: {tcp: {address: 128, via: far, routes: [{name: a, from: local, to: {endpoints: "h:1", proxy_protocol: v1}}], to: {endpoints: "h:2", tls: {verify: none}}}}
+  proxied: {tcp: {address: ["[::]:129"], proxy_protocol: {mode: require, from: [10.0.0.9, "2001:db8::/32"], versions: [v2, v1]}}, udp: 129, to: dns}
+  proxied2: {tcp: 130, proxy_protocol: optional, routes: [{name: a, peer: [10.0.0.0/8, 10.9.9.9], from: local, to: web}]}
   ways7: {tcp: 127, retry: 6, routes: [{name: a, from: local, to: web}, {name: b, to: web, retry: none}]}
 tunnels:
   far: {proxy: web, http: 2, retry: none, buffer: none, ping: none}

@@ -72,14 +72,6 @@ func names(sans, protocols []string) []string {
 	return pairs
 }
 
-func quoted(texts []string) []string {
-	made := make([]string, len(texts))
-	for i, text := range texts {
-		made[i] = strconv.Quote(text)
-	}
-	return made
-}
-
 // parameters are the keys of what may be agreed on.
 func parameters(low, high config.TLSVersion, ciphers []config.Cipher, curves []config.Curve) []string {
 	pairs := []string{"min", string(low), "max", string(high)}

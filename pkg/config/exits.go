@@ -56,7 +56,7 @@ type exitForm struct {
 	// Default: all.
 	// Envoy: nothing; l4xds decides by it what an Envoy is given.
 	Nodes            audience `yaml:"nodes"`
-	listenerDefaults `yaml:",inline" without:"source,transparent"`
+	listenerDefaults `yaml:",inline" without:"source,transparent,proxy_protocol"`
 }
 
 // elsewhere says of a key that it is one of a listener whose clients speak for themselves.
@@ -66,6 +66,9 @@ func (*exitForm) elsewhere(key string) string {
 		return "is not for an exit: what ends there comes from the near end; for an address of this host write to: {endpoints: …, source: …}"
 	case "transparent":
 		return "is not for an exit: a tunnel is asked, not captured"
+	case "proxy_protocol":
+		return "is not for an exit, whose connections are those of near ends, each with many clients in it; to tell the target of the client " +
+			"write to: {endpoints: …, proxy_protocol: …} beside via at the near end"
 	}
 	return ""
 }

@@ -57,6 +57,8 @@ const (
 
 	idUnknownTunnel id = "L4X0207"
 
+	idBelieved id = "L4X0802"
+
 	idTunnel    id = "L4X0701"
 	idHalfClose id = "L4X0702"
 
@@ -147,4 +149,5 @@ var Messages = []Message{
 	{string(idTunnel), "A tunnel that cannot be: an end is missing, or it cannot carry what is to go through it."},
 	{string(idHalfClose), "A warning: HTTP/1.1 cannot carry the end of one direction of a TCP connection alone."},
 	{string(idTransparent), "Captured traffic, or the client's address at the servers, in a form that cannot be; or, as a warning, one that does not hold for all clients. See [transparent mode](transparent.md)."},
+	{string(idBelieved), "A PROXY header would be believed of somebody who may say anything. Beside `optional` it is a warning."},
 }

@@ -72,6 +72,13 @@ type Listener struct {
 	// Default: false; such an address is refused by the Envoy.
 	// Envoy: envoy.config.listener.v3.Listener.freebind
 	Freebind bool `yaml:"freebind" default:"false"`
+	// ProxyProtocol reads whom a connection is from, out of a header that a load balancer puts in front of the first byte, before
+	// TLS; TCP only. What it says is then the client's address and the one that the client dialled: for the conditions of
+	// `routes` but `peer`, for logs, for `balance`, and for what a backend is told. A header that tells of nobody, such as that
+	// of a check (`LOCAL`, `UNKNOWN`), leaves what the connection has.
+	// Default: none, and a header is the first of what the client says.
+	// Envoy: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol, a listener filter
+	ProxyProtocol *ClientProxy `yaml:"proxy_protocol" default:"none" only:"tcp" hard:"true" because:"datagrams have no beginning that a header could stand at; let what is in front keep the client's address"`
 	// MaxDatagram is the largest datagram that is passed on, to the backend and back; through a tunnel, of those to the far
 	// end. Larger ones are dropped, and counted by `listener.ADDRESS.udp.downstream_rx_datagram_dropped`.
 	// Default: 9000, what jumbo frames carry; larger ones pass as well where the kernel hands over several datagrams in one

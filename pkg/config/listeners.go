@@ -144,6 +144,7 @@ func (r *reading) listener(protocol Protocol) *Listener {
 		made.Keepalive = nil
 	}
 	r.checkTransparent(made, merged)
+	r.checkClientProxy(made, merged)
 	r.fitIdle(made, merged)
 	said := len(r.report.list)
 	r.routes(made, &form, merged)

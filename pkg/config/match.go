@@ -22,6 +22,10 @@ type Match struct {
 	// networks only.
 	// Envoy: envoy.extensions.matching.common_inputs.network.v3.SourceIPInput and SourceTypeInput
 	From []Client `yaml:"from"`
+	// Peer is where the connection itself comes from, such as the load balancer that told by `proxy_protocol` who the client
+	// is: an IP address or a network. Only where the listener has `proxy_protocol`; elsewhere it is `from`.
+	// Envoy: envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput
+	Peer []Network `yaml:"peer" only:"tcp"`
 	// FromPort is the port that the client uses, or a range.
 	// Envoy: envoy.extensions.matching.common_inputs.network.v3.SourcePortInput
 	FromPort []Ports `yaml:"from_port" only:"tcp"`
@@ -44,7 +48,7 @@ func (m *Match) tls() bool { return len(m.SNI) > 0 || len(m.ALPN) > 0 }
 
 // empty reports whether m asks for nothing.
 func (m *Match) empty() bool {
-	return !m.inspects() && len(m.From) == 0 && len(m.FromPort) == 0 && len(m.Port) == 0 && len(m.Address) == 0
+	return !m.inspects() && len(m.From) == 0 && len(m.Peer) == 0 && len(m.FromPort) == 0 && len(m.Port) == 0 && len(m.Address) == 0
 }
 
 // ServerName is a host name in lower case, "*.x" for any name below x, or "*" for any TLS client.

@@ -20,14 +20,6 @@ const (
 
 func (ProxyVersion) words() []string { return []string{string(ProxyV1), string(ProxyV2)} }
 
-// elsewhere says of a key that it is one of a backend, although other keys of an inline one may stand here.
-func (*listenerKeys) elsewhere(key string) string {
-	if key == "proxy_protocol" {
-		return "unknown key: on a listener this would be the clients' side; to tell a backend write to: {endpoints: …, proxy_protocol: …}, or write it on the backend"
-	}
-	return ""
-}
-
 // elsewhere says of a key that it is not for the far ends, although other keys of a backend are.
 func (*tunnelForm) elsewhere(key string) string {
 	if key == "proxy_protocol" {

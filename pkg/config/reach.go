@@ -15,13 +15,15 @@ type spot struct {
 	ends bool
 	// captured are ports that clients dial at any address, and come here.
 	captured []Ports
+	// proxy is what tells the client's address there, and the one that it dialled; nil where the connection has them.
+	proxy *ClientProxy
 }
 
 // spots are the addresses of l.
 func (l *Listener) spots() []spot {
 	made := make([]spot, len(l.Binds))
 	for i, b := range l.Binds {
-		made[i] = spot{Bind: b, ends: l.TLS != nil}
+		made[i] = spot{Bind: b, ends: l.TLS != nil, proxy: l.ProxyProtocol}
 		if l.knowsDialled() {
 			made[i].captured = l.Captured()
 		}
@@ -34,9 +36,15 @@ var (
 	every6 = Network{netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
 )
 
+// anyPort is every port.
+var anyPort = Ports{1, 65535}
+
 // ports are those that can be dialled there.
 func (s spot) ports() []Ports {
-	if s.Path != "" {
+	switch {
+	case s.proxy != nil:
+		return []Ports{anyPort}
+	case s.Path != "":
 		return nil
 	}
 	return append([]Ports{{s.Port, s.Last}}, s.captured...)
@@ -44,7 +52,7 @@ func (s spot) ports() []Ports {
 
 // dialled are the addresses that can be dialled there.
 func (s spot) dialled() []Network {
-	if s.Path != "" || s.Address.IsUnspecified() || s.captured != nil {
+	if s.proxy != nil || s.Path != "" || s.Address.IsUnspecified() || s.captured != nil {
 		return s.clients()
 	}
 	return []Network{{netip.PrefixFrom(s.Address, s.Address.BitLen())}}
@@ -52,6 +60,14 @@ func (s spot) dialled() []Network {
 
 // clients are the addresses that clients can have there.
 func (s spot) clients() []Network {
+	if s.proxy != nil {
+		return []Network{every4, every6}
+	}
+	return s.connecting()
+}
+
+// connecting are the addresses that connections can come from there.
+func (s spot) connecting() []Network {
 	switch {
 	case s.Path != "":
 		return nil
@@ -63,19 +79,27 @@ func (s spot) clients() []Network {
 	return []Network{every6}
 }
 
+// peers are those of which a header is believed.
+func (s spot) peers() []Network {
+	if s.proxy == nil || s.proxy.From == nil {
+		return s.connecting()
+	}
+	return s.proxy.From
+}
+
 // sources are where clients can be: a unix socket has local ones.
 func (s spot) sources() []Client {
-	if s.Path != "" {
-		return []Client{{Origin: Local}}
-	}
 	var made []Client
+	if s.Path != "" {
+		made = append(made, Client{Origin: Local})
+	}
 	for _, n := range s.clients() {
 		made = append(made, Client{Network: n.Prefix})
 	}
 	return made
 }
 
-// takesPort, takesAddress, takesClient, takesFromPort and takesTransport report whether some client there has what is asked for.
+// takesPort, takesAddress, takesClient, takesPeer, takesFromPort and takesTransport report whether some client there has what is asked for.
 func (s spot) takesPort(p Ports) bool { return slices.ContainsFunc(s.ports(), p.meets) }
 
 func (s spot) takesAddress(n Network) bool {
@@ -89,14 +113,19 @@ func (s spot) takesClient(from Client) bool {
 	return slices.ContainsFunc(s.clients(), func(o Network) bool { return from.Origin == External || o.Overlaps(from.Network) })
 }
 
-func (s spot) takesFromPort(Ports) bool { return s.Path == "" }
+func (s spot) takesPeer(peer Network) bool {
+	overlaps := func(o Network) bool { return o.Overlaps(peer.Prefix) }
+	return slices.ContainsFunc(s.peers(), overlaps) && slices.ContainsFunc(s.connecting(), overlaps)
+}
+
+func (s spot) takesFromPort(Ports) bool { return s.Path == "" || s.proxy != nil }
 
 func (s spot) takesTransport(t Transport) bool { return t == TransportTLS || !s.ends }
 
 // takes reports whether some client there can have all that m asks for.
 func (s spot) takes(m *Match) bool {
 	return someOf(m.Port, s.takesPort) && someOf(m.Address, s.takesAddress) && someOf(m.From, s.takesClient) &&
-		someOf(m.FromPort, s.takesFromPort) && someOf(m.Transport, s.takesTransport)
+		someOf(m.Peer, s.takesPeer) && someOf(m.FromPort, s.takesFromPort) && someOf(m.Transport, s.takesTransport)
 }
 
 // someOf reports whether one of the values fits, or none is asked for.
@@ -120,15 +149,25 @@ func (m *Match) covers(o *Match, spots []spot) bool {
 }
 
 func (m *Match) coversAt(s spot, o *Match) bool {
-	ports, fromPorts := orElse(o.Port, s.ports(), s.takesPort), orElse(o.FromPort, []Ports{{1, 65535}}, s.takesFromPort)
-	dialled, sources := orElse(o.Address, s.dialled(), s.takesAddress), orElse(o.From, s.sources(), s.takesClient)
+	ports, fromPorts := orElse(o.Port, certain(s, s.ports()), s.takesPort), orElse(o.FromPort, certain(s, []Ports{anyPort}), s.takesFromPort)
+	dialled, sources := orElse(o.Address, certain(s, s.dialled()), s.takesAddress), orElse(o.From, s.sources(), s.takesClient)
+	peers := orElse(o.Peer, certain(s, s.peers()), s.takesPeer)
 	return (len(m.Port) == 0 || allOf(ports, func(p Ports) bool { return allOf(p.within(s), func(p Ports) bool { return p.covered(m.Port) }) })) &&
 		(len(m.FromPort) == 0 || allOf(fromPorts, func(p Ports) bool { return p.covered(m.FromPort) })) &&
 		(len(m.Address) == 0 || allOf(dialled, func(n Network) bool { return n.within(s).covered(m.Address) })) &&
+		(len(m.Peer) == 0 || allOf(peers, func(n Network) bool { return n.covered(m.Peer) })) &&
 		(len(m.From) == 0 || allOf(sources, func(from Client) bool { return from.covered(m.From, s) })) &&
 		(len(m.ALPN) == 0 || allOf(o.ALPN, func(name string) bool { return slices.Contains(m.ALPN, name) })) &&
 		(len(m.Transport) == 0 || allOf(o.transports(s), func(t Transport) bool { return slices.Contains(m.Transport, t) })) &&
 		(len(m.SNI) == 0 || m.coversNames(o, s))
+}
+
+// certain is what clients at s can have, where each of them has it: those of a unix socket may have none.
+func certain[T any](s spot, list []T) []T {
+	if s.Path != "" {
+		return nil
+	}
+	return list
 }
 
 // orElse is the values that fit, or the others where none is asked for.
@@ -194,7 +233,7 @@ func (c Client) covered(by []Client, s spot) bool {
 			networks = append(networks, Network{o.Network})
 		}
 	}
-	all := allOf(s.clients(), func(n Network) bool { return n.covered(networks) })
+	all := s.Path == "" && allOf(s.clients(), func(n Network) bool { return n.covered(networks) })
 	switch {
 	case all, origins[Local] && origins[External], origins[c.Origin]:
 		return true
@@ -213,6 +252,11 @@ func (r *reading) checkMatch(m *Match, v *value, l *Listener) {
 	never(r, m.Port, v.get("port"), spots, spot.takesPort)
 	never(r, m.Address, v.get("address"), spots, spot.takesAddress)
 	never(r, m.From, v.get("from"), spots, spot.takesClient)
+	if at := v.pair("peer"); at != nil && l.ProxyProtocol == nil {
+		r.errorf(idNoEffect, at.key, "without proxy_protocol on the listener who connects is the client; write from")
+	} else {
+		never(r, m.Peer, v.get("peer"), spots, spot.takesPeer)
+	}
 	never(r, m.FromPort, v.get("from_port"), spots, spot.takesFromPort)
 	plain := v.get("transport")
 	switch {

@@ -52,7 +52,7 @@ func (*routeForm) elsewhere(key string) string {
 	case "tls", "keepalive":
 		return "is not for a route: for the clients' side write it on the listener, for the other in to: {endpoints: …, " + key + ": …}"
 	case "proxy_protocol":
-		return "is not for a route; write it in to: {endpoints: …, proxy_protocol: …}"
+		return "is not for a route: what clients tell stands on the listener, and what a backend is told in to: {endpoints: …, proxy_protocol: …}"
 	}
 	return ""
 }

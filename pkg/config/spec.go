@@ -98,6 +98,7 @@ var specNames = map[reflect.Type]string{
 	reflect.TypeFor[exitForm]():      "exit",
 	reflect.TypeFor[insideForm]():    "inside",
 	reflect.TypeFor[ProxyProtocol](): "proxy_protocol",
+	reflect.TypeFor[ClientProxy]():   "client_proxy",
 	reflect.TypeFor[routeForm]():     "route",
 	reflect.TypeFor[exitRouteForm](): "exit_route",
 	reflect.TypeFor[Retry]():         "retry",
@@ -374,6 +375,10 @@ func (*HeaderMatches) spec() *Spec {
 		NamePattern: (*Headers)(nil).spec().NamePattern, NotPattern: "^[Hh][Oo][Ss][Tt]$",
 		Values: listOf(&Spec{Kind: ScalarKind, Pattern: `^(\*?[^*]+\*?|\*)$`, Say: "a text, which may have a `*` at its ends"}),
 	}
+}
+
+func (*ProxyMode) spec() *Spec {
+	return &Spec{Kind: TextKind, Words: []string{string(ProxyRequire), string(ProxyOptional)}}
 }
 
 func (*routeName) spec() *Spec { return nameSpec("a name, not that of another route here") }

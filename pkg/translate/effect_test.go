@@ -129,6 +129,10 @@ func otherValue(v reflect.Value) reflect.Value {
 			return reflect.ValueOf([]config.Transport{map[bool]config.Transport{true: config.TransportPlain, false: config.TransportTLS}[x[0] == config.TransportTLS]})
 		}
 		return reflect.Value{}
+	case config.ProxyMode:
+		return reflect.ValueOf(map[bool]config.ProxyMode{true: config.ProxyOptional, false: config.ProxyRequire}[x == config.ProxyRequire])
+	case []config.ProxyVersion: // of a listener, none for both
+		return reflect.ValueOf([]config.ProxyVersion{map[bool]config.ProxyVersion{true: config.ProxyV2, false: config.ProxyV1}[len(x) > 0 && x[0] == config.ProxyV1]})
 	case config.Method:
 		return reflect.ValueOf(map[bool]config.Method{true: config.Connect, false: config.Post}[x == config.Post])
 	case config.Protocol:

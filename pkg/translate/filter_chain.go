@@ -49,11 +49,14 @@ func (r routePlan) original() bool { return r.route.Original }
 // chooses reports whether there is more than one chain to go by, so that a connection may fit none.
 func (s *stanzaPlan) chooses() bool { return s.stanza.Inspects || s.matches() }
 
+// refuses reports whether a connection may fit no chain.
+func (s *stanzaPlan) refuses() bool { return s.chooses() || believed(s.stanza) != nil }
+
 // isDefault reports whether r is the default chain. Where nothing is chosen, the one route is an ordinary chain:
 // Envoy changes a listener in place, without draining its connections, only if it has one.
-// What has targets is no default: it does not take everything.
+// What has targets is no default: it does not take everything. Nor is any where some are not believed, who would fit it.
 func (s *stanzaPlan) isDefault(r routePlan) bool {
-	return s.chooses() && r.route.Name == "" && !r.original()
+	return s.chooses() && believed(s.stanza) == nil && r.route.Name == "" && !r.original()
 }
 
 // listed are the routes that the matcher chooses from.
@@ -74,11 +77,19 @@ func chainAction(r routePlan) *xdscorev3.TypedExtensionConfig {
 func filterChain(s *stanzaPlan, r routePlan) *listenerv3.FilterChain {
 	return &listenerv3.FilterChain{
 		Name:                          r.name,
-		FilterChainMatch:              filterChainMatch(r.route.SNI),
+		FilterChainMatch:              s.chainMatch(r),
 		Filters:                       append(passOn(r.route), tcpProxy(s.stanza, r)),
 		TransportSocket:               downstreamTLS(s.stanza),
 		TransportSocketConnectTimeout: handshakeTimeout(s.stanza),
 	}
+}
+
+// chainMatch is nil where there is a matcher, and where everything matches.
+func (s *stanzaPlan) chainMatch(r routePlan) *listenerv3.FilterChainMatch {
+	if s.matches() {
+		return nil
+	}
+	return fromBelieved(s.stanza, filterChainMatch(r.route.SNI))
 }
 
 // filterChainMatch is nil where everything matches. Envoy itself prefers the exact name to the wildcard, the longer

@@ -19,7 +19,7 @@ const (
 	// maxDatagram is the largest datagram that is passed on unless the file says otherwise. Envoy's own 1500 bytes drop
 	// larger ones without a word; 9000 is what jumbo frames carry.
 	maxDatagram = 9000
-	// inspectTimeoutSeconds is how long a client may take to send its TLS hello.
+	// inspectTimeoutSeconds is how long a client may take to send its PROXY header and its TLS hello.
 	inspectTimeoutSeconds = 5
 )
 
@@ -48,14 +48,14 @@ func tcpListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
 		ListenerFilters:               listenerFilters(s.stanza),
 		FilterChains:                  filterChains(s),
 	}
-	if s.chooses() {
-		l.DefaultFilterChain = defaultFilterChain(s)
+	l.DefaultFilterChain = defaultFilterChain(s)
+	if s.refuses() {
 		l.AccessLog = refusedLog(s.stanza)
 	}
 	if s.matches() {
-		l.FilterChainMatcher = matcher(s, s.listed(), chainAction)
+		l.FilterChainMatcher = matchBelieved(s.stanza, matcher(s, s.listed(), chainAction))
 	}
-	if s.stanza.Inspects {
+	if s.stanza.Inspects || s.stanza.ProxyProtocol != nil {
 		l.ListenerFiltersTimeout = &durationpb.Duration{Seconds: inspectTimeoutSeconds}
 	}
 	return l
@@ -96,6 +96,9 @@ func listenerFilters(l *config.Listener) []*listenerv3.ListenerFilter {
 	var filters []*listenerv3.ListenerFilter
 	if l.Transparent != nil {
 		filters = append(filters, listenerFilter(originalDstName, &originaldstv3.OriginalDst{}))
+	}
+	if l.ProxyProtocol != nil {
+		filters = append(filters, clientProxy(l.ProxyProtocol))
 	}
 	if l.Inspects {
 		filters = append(filters, tlsInspector())

@@ -53,7 +53,8 @@ func conditions(r routePlan) *predicate {
 	}
 	return both(
 		eachOf(m.Port, dialledPort), networks("address", &inputsv3.DestinationIPInput{}, m.Address, r.name), clients(m.From, r.name),
-		eachOf(m.FromPort, clientPort), eachOf(m.Transport, transport), eachOf(m.SNI, serverName), eachOf(m.ALPN, application),
+		peers(m.Peer, r.name), eachOf(m.FromPort, clientPort), eachOf(m.Transport, transport), eachOf(m.SNI, serverName),
+		eachOf(m.ALPN, application),
 	)
 }
 
@@ -229,12 +230,7 @@ func networks(name string, input proto.Message, in []config.Network, owner strin
 	if len(in) == 0 {
 		return nil
 	}
-	ip := &ipv3.Ip{StatPrefix: statReplacer.Replace(owner)}
-	for _, n := range in {
-		ip.CidrRanges = append(ip.CidrRanges, &corev3.CidrRange{
-			AddressPrefix: n.Addr().String(), PrefixLen: wrapperspb.UInt32(uint32(n.Bits())),
-		})
-	}
+	ip := &ipv3.Ip{StatPrefix: statReplacer.Replace(owner), CidrRanges: ranges(in)}
 	return &predicate{MatchType: &xdsmatcherv3.Matcher_MatcherList_Predicate_SinglePredicate_{
 		SinglePredicate: &xdsmatcherv3.Matcher_MatcherList_Predicate_SinglePredicate{
 			Input: matchInput(name, input),
@@ -243,4 +239,12 @@ func networks(name string, input proto.Message, in []config.Network, owner strin
 			},
 		},
 	}}
+}
+
+func ranges(of []config.Network) []*corev3.CidrRange {
+	list := make([]*corev3.CidrRange, len(of))
+	for i, n := range of {
+		list[i] = &corev3.CidrRange{AddressPrefix: n.Addr().String(), PrefixLen: wrapperspb.UInt32(uint32(n.Bits()))}
+	}
+	return list
 }

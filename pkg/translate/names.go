@@ -26,6 +26,7 @@ const (
 // and stands in errors.
 const (
 	tlsInspectorName = "envoy.filters.listener.tls_inspector"
+	clientProxyName  = "envoy.filters.listener.proxy_protocol"
 	originalDstName  = "envoy.filters.listener.original_dst"
 	originalSrcName  = "envoy.filters.listener.original_src"
 	tcpProxyName     = "envoy.filters.network.tcp_proxy"

@@ -37,6 +37,8 @@ type Dialer struct {
 	FromPort int
 	// TLS, unless nil, wraps the connection.
 	TLS *tls.Config
+	// Header is what is sent in front of everything, TLS included: a PROXY header.
+	Header string
 	// First is a line to send before the greeting comes, for a proxy that waits for the client to speak.
 	First string
 }
@@ -57,6 +59,12 @@ func (d Dialer) Dial(ctx context.Context, addr string) (*Conn, error) {
 	conn, err := d.local(network).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
+	}
+	if d.Header != "" {
+		if _, err := io.WriteString(conn, d.Header); err != nil {
+			_ = conn.Close()
+			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		}
 	}
 	if d.TLS != nil {
 		conn = tls.Client(conn, d.TLS)
