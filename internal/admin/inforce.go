@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -259,7 +260,7 @@ func (w *yamlWriter) target(depth int, key string, r *config.Route) {
 func (w *yamlWriter) backend(depth int, b *config.Backend) {
 	tcp, used := w.tcp[b]
 	tcp = tcp || !used
-	w.key(depth, "endpoints", endpoints(b.Endpoints))
+	w.key(depth, "endpoints", endpoints(b))
 	w.key(depth, "balance", string(b.Balance))
 	if c := b.Check; c != nil {
 		how := "tcp"
@@ -279,7 +280,7 @@ func (w *yamlWriter) backend(depth int, b *config.Backend) {
 		w.key(depth, "source", source(b.Source))
 	}
 	if b.ProxyProtocol != nil {
-		w.key(depth, "proxy_protocol", string(b.ProxyProtocol.Version))
+		w.key(depth, "proxy_protocol", proxyProtocol(b.ProxyProtocol))
 	}
 	if b.TLS != nil {
 		w.line(depth, "tls", backendTLS(b.TLS), b.TLSAt)
@@ -340,13 +341,20 @@ func binds(l *config.Listener) string {
 	return list(texts)
 }
 
-func endpoints(all []config.Endpoint) string {
-	texts := make([]string, len(all))
-	for i, e := range all {
-		texts[i] = strconv.Quote(endpoint(e))
+func endpoints(b *config.Backend) string {
+	texts := make([]string, len(b.Endpoints))
+	for i, e := range b.Endpoints {
+		address := strconv.Quote(endpoint(e))
+		pairs := []string{"address", address}
 		if e.Weight != 1 || e.Priority != 0 {
-			texts[i] = flow("address", texts[i], "weight", strconv.FormatUint(uint64(e.Weight), 10),
+			pairs = append(pairs, "weight", strconv.FormatUint(uint64(e.Weight), 10),
 				"priority", strconv.FormatUint(uint64(e.Priority), 10))
+		}
+		if !reflect.DeepEqual(e.ProxyProtocol, b.ProxyProtocol) {
+			pairs = append(pairs, "proxy_protocol", proxyProtocol(e.ProxyProtocol))
+		}
+		if texts[i] = address; len(pairs) > 2 {
+			texts[i] = flow(pairs...)
 		}
 	}
 	return "[" + strings.Join(texts, ", ") + "]"

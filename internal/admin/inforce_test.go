@@ -68,6 +68,7 @@ listeners:
   ways8: {tcp: {address: 128, via: far, routes: [{name: a, from: local, to: {endpoints: "h:1", proxy_protocol: v1}}], to: {endpoints: "h:2", tls: {verify: none}}}}
   proxied: {tcp: {address: ["[::]:129"], proxy_protocol: {mode: require, from: [10.0.0.9, "2001:db8::/32"], versions: [v2, v1]}}, udp: 129, to: dns}
   proxied2: {tcp: 130, proxy_protocol: optional, routes: [{name: a, peer: [10.0.0.0/8, 10.9.9.9], from: local, to: web}]}
+  proxied3: {tcp: 131, proxy_protocol: require, to: {endpoints: [{address: 10.0.0.1:1, proxy_protocol: {version: v2, tlvs: {0xE0: 'a"b', 0x02: "%HOSTNAME%"}, pass: all}}, 10.0.0.2:1, {address: 10.0.0.3:1, weight: 3, proxy_protocol: none}], proxy_protocol: {version: v2, pass: [0xE9, 0xE1]}}}
   ways7: {tcp: 127, retry: 6, routes: [{name: a, from: local, to: web}, {name: b, to: web, retry: none}]}
 tunnels:
   far: {proxy: web, http: 2, retry: none, buffer: none, ping: none}

@@ -43,7 +43,7 @@ func (w *yamlWriter) via(depth int, t *config.Tunnel) {
 func (w *yamlWriter) inside(depth int, r *config.Route) {
 	w.key(depth, "endpoints", strconv.Quote(r.Ask.String()))
 	if p := r.Inside.ProxyProtocol; p != nil {
-		w.key(depth, "proxy_protocol", string(p.Version))
+		w.key(depth, "proxy_protocol", proxyProtocol(p))
 	}
 	if t := r.Inside.TLS; t != nil {
 		w.line(depth, "tls", backendTLS(t), r.Inside.TLSAt)

@@ -33,7 +33,11 @@ func withStaticSecrets(list []*translate.Resource) []*translate.Resource {
 func transportSockets(m proto.Message) []*corev3.TransportSocket {
 	switch m := m.(type) {
 	case *clusterv3.Cluster:
-		return []*corev3.TransportSocket{m.GetTransportSocket()}
+		sockets := []*corev3.TransportSocket{m.GetTransportSocket()}
+		for _, match := range m.GetTransportSocketMatches() {
+			sockets = append(sockets, match.GetTransportSocket())
+		}
+		return sockets
 	case *listenerv3.Listener:
 		sockets := []*corev3.TransportSocket{m.GetDefaultFilterChain().GetTransportSocket()}
 		for _, chain := range m.GetFilterChains() {

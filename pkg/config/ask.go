@@ -115,7 +115,7 @@ func (l *Listener) unaskable(name string) string {
 	case name == serverName && !l.Inspects:
 		return `is read only where sni is; write sni: {"*.example.com": "%REQUESTED_SERVER_NAME%:443"}, with the names that may be asked for`
 	case slices.Contains(addressOperators, name):
-		return l.addressless()
+		return l.addressless(name)
 	case name == serverName, slices.Contains(portOperators, name):
 		return ""
 	case bare == "FILTER_STATE":
@@ -131,8 +131,12 @@ func (l *Listener) unaskable(name string) string {
 	return "is no host; one of these is: " + serverName + ", " + strings.Join(addressOperators, ", ")
 }
 
-// addressless says why an operator for an address would give none; empty if it does.
-func (l *Listener) addressless() string {
+// addressless says why the operator of that name, for an address, would give none; empty if it does.
+func (l *Listener) addressless(name string) string {
+	if l.ProxyProtocol != nil && !strings.Contains(name, "_DIRECT_") {
+		return "may be an IPv6 address by what a header says, and would stand in front of the port without brackets; write " +
+			"DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT or DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT"
+	}
 	for _, b := range l.Binds {
 		switch {
 		case b.Path != "":

@@ -55,7 +55,7 @@ type Backend struct {
 	// ends of a tunnel.
 	// Default: none, and the endpoints see Envoy's address.
 	// Envoy: envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport
-	ProxyProtocol *ProxyProtocol `yaml:"proxy_protocol" default:"none" only:"tcp" hard:"true" because:"datagrams have no beginning that a header could stand at"`
+	ProxyProtocol *ProxyProtocol `yaml:"proxy_protocol" default:"none" only:"tcp" hard:"true" because:"datagrams have no beginning that a header could stand at; source: client on the listener shows the server the client's address"`
 }
 
 // UsesDNS reports whether some endpoint is a host name, so that Envoy resolves them.
@@ -87,6 +87,11 @@ type Endpoint struct {
 	// Default: 0.
 	// Envoy: envoy.config.endpoint.v3.LocalityLbEndpoints.priority
 	Priority uint32 `yaml:"priority" default:"0" range:"0..127"`
+	// ProxyProtocol is what this endpoint is told of each connection, where it expects another header than the rest of them; `none`
+	// where it expects none. Checks of it have the same. TCP only.
+	// Default: that of the backend.
+	// Envoy: envoy.config.cluster.v3.Cluster.transport_socket_matches, with metadata of the endpoint
+	ProxyProtocol *ProxyProtocol `yaml:"proxy_protocol"`
 }
 
 // destination is where e is, without its weight and place: equal for two endpoints that are the same.

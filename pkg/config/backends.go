@@ -106,6 +106,7 @@ func (l *loader) fillBackend(b *Backend, stanza string, v *value, p protocols, d
 	l.checkEndpoints(b, stanza, list, p)
 	l.checkPriorities(b, list)
 	l.checkTLS(b, v, list)
+	l.checkHeaders(b, v, list, p)
 	l.checkProxyProtocol(b, v, list)
 	l.checkSource(b, list)
 	if at := v.pair("keepalive"); at != nil && !at.value.is("none") && b.onlyUnix() {

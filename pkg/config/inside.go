@@ -10,7 +10,7 @@ type Inside struct {
 	// ProxyProtocol tells the target whom each connection is from, before TLS; TCP only.
 	// Default: none.
 	// Envoy: envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport
-	ProxyProtocol *ProxyProtocol `yaml:"proxy_protocol" default:"none" only:"tcp" hard:"true" because:"datagrams have no beginning that a header could stand at"`
+	ProxyProtocol *ProxyProtocol `yaml:"proxy_protocol" default:"none" only:"tcp" hard:"true" because:"datagrams have no beginning that a header could stand at; headers: {x-client: \"%DOWNSTREAM_REMOTE_ADDRESS%\"} on the tunnel tells the far end"`
 	// TLS is spoken to the target, whose certificate is checked; TCP only.
 	// Default: none, the connection's bytes as they are.
 	// Envoy: envoy.config.cluster.v3.Cluster.transport_socket
@@ -56,6 +56,7 @@ func (r *reading) inside(route *Route, v *value, o origin, cluster string) *valu
 		form.Cluster = cluster
 		r.own(cluster, v)
 		route.Inside = &form.Inside
+		r.tells(form.ProxyProtocol, v)
 	}
 	endpoints := v.get("endpoints")
 	if list := endpoints.elements(); len(list) == 1 {

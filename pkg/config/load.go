@@ -34,6 +34,7 @@ func newLoader(src *Source, before *memory) *loader {
 		tunnels:  map[string]*tunnel{},
 		clusters: map[string]*value{},
 		binds:    map[*Bind]*value{},
+		headers:  map[*ProxyProtocol]*value{},
 		unclear:  map[*Listener]bool{},
 		common:   sha256.New(),
 		kept:     map[string]map[string]*memo{},
@@ -88,6 +89,8 @@ type loader struct {
 	binds map[*Bind]*value
 	// listenerDefaults and backendDefaults are what `defaults:` says; nil where it says nothing.
 	listenerDefaults, backendDefaults *value
+	// headers are where the PROXY headers are written that this file has: the value nil for one of the defaults.
+	headers map[*ProxyProtocol]*value
 	// unclear are the listeners whose Audience lacks a group that is not known.
 	unclear map[*Listener]bool
 	// skipped is whether a stanza was not read as a whole, so that it may use what nothing else does.
@@ -145,6 +148,7 @@ func (l *loader) config() *Config {
 	l.checkPorts(c.Listeners)
 	l.checkAddressless(c.Listeners)
 	l.checkFamilies(c.Listeners)
+	l.checkTold(c.Listeners)
 	l.checkUnused()
 	return c
 }

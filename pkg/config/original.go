@@ -178,6 +178,7 @@ func (r *reading) dialled(t target, o origin) *Backend {
 		base = base.without("source")
 	}
 	r.mapping(s.overlay(base, t.value.with(own)), &form)
+	r.tells(form.ProxyProtocol, written)
 	return &form.Backend
 }
 

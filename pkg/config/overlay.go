@@ -38,7 +38,7 @@ func (k *key) overlay(base, top *value) *value {
 		return s.overlay(s.long(base), s.long(top))
 	case k.field.Type == reflect.TypeFor[Headers]():
 		return overlayHeaders(base, top)
-	case k.field.Type == reflect.TypeFor[Fields](), k.field.Type.Kind() == reflect.Map:
+	case k.field.Type == reflect.TypeFor[Fields](), k.field.Type == reflect.TypeFor[TLVs](), k.field.Type.Kind() == reflect.Map:
 		return (&shape{}).overlay(base, top)
 	}
 	return top

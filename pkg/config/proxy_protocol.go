@@ -1,11 +1,30 @@
 package config
 
+import (
+	"cmp"
+	"reflect"
+	"slices"
+)
+
 // ProxyProtocol tells each endpoint whom a connection is from: a header in front of the first byte.
 // Envoy: envoy.config.core.v3.ProxyProtocolConfig.
 type ProxyProtocol struct {
 	// Version is the form of the header: `v1` is a line of text, `v2` is binary.
 	// Envoy: envoy.config.core.v3.ProxyProtocolConfig.version
 	Version ProxyVersion `yaml:"version,main" required:"true"`
+	// TLVs are values that the header has besides the addresses, v2 only: a map of types, `0xEE`, and texts, which may hold Envoy's
+	// operators for what is known of the client when it connects: its addresses and those that it dialled, the host name that it
+	// asks for where the listener has `sni`, `%CONNECTION_ID%`, `%START_TIME%`, `%FILTER_CHAIN_NAME%`, `%HOSTNAME%`,
+	// `%ENVIRONMENT(X)%`. What the Envoy does not know is `-`. Servers read 0x02 as the host name, and leave 0xE0 to 0xEF to you.
+	// Where `version` is written, too, those of the defaults are not taken.
+	// Default: none.
+	// Envoy: envoy.config.core.v3.ProxyProtocolConfig.added_tlvs
+	TLVs TLVs `yaml:"tlvs" with:"version"`
+	// Pass are the types of such values that are passed on from the header of the client, `0x02`, or `all`, v2 only. `tlvs` wins
+	// over them. The listener must have `proxy_protocol`.
+	// Default: none; whom a backend believes is for it to say.
+	// Envoy: envoy.config.core.v3.ProxyProtocolConfig.pass_through_tlvs
+	Pass Passed `yaml:"pass" with:"version"`
 }
 
 // ProxyVersion is a version of the PROXY protocol.
@@ -28,17 +47,39 @@ func (*tunnelForm) elsewhere(key string) string {
 	return ""
 }
 
+// checkHeaders says which endpoints cannot have a header of their own, and gives the others that of b. They stand in list.
+func (l *loader) checkHeaders(b *Backend, v, list *value, p protocols) {
+	l.tells(b.ProxyProtocol, v)
+	for i, item := range list.elements() {
+		e, at := &b.Endpoints[i], item.pair("proxy_protocol")
+		switch {
+		case at == nil:
+			e.ProxyProtocol = b.ProxyProtocol
+		case p&onUDP != 0 && e.ProxyProtocol != nil:
+			l.errorf(idNoEffect, at.key, "does not work for UDP (%s); give UDP a backend of its own", noHeader)
+		case reflect.DeepEqual(e.ProxyProtocol, b.ProxyProtocol):
+			l.errorf(idNoEffect, at.key, "has no effect: it is what the backend has; leave it out")
+		default:
+			l.tells(e.ProxyProtocol, item)
+		}
+	}
+}
+
+// noHeader is why datagrams have none.
+const noHeader = "datagrams have no beginning that a header could stand at"
+
 // checkProxyProtocol says where a check would have to tell an address that there is none: Envoy 1.40 crashes over it.
 func (l *loader) checkProxyProtocol(b *Backend, v, endpoints *value) {
-	if b.ProxyProtocol == nil || b.ProxyProtocol.Version != ProxyV1 || b.Check == nil {
+	if b.Check == nil {
 		return
 	}
-	at := endpoints
-	if p := v.pair("proxy_protocol"); p != nil {
-		at = p.key
-	}
-	for i := range b.Endpoints {
-		if b.Endpoints[i].Path != "" {
+	for i, item := range endpoints.elements() {
+		e := &b.Endpoints[i]
+		if e.Path != "" && e.ProxyProtocol != nil && e.ProxyProtocol.Version == ProxyV1 {
+			at := endpoints
+			if p := cmp.Or(item.pair("proxy_protocol"), v.pair("proxy_protocol")); p != nil {
+				at = p.key
+			}
 			l.errorf(idUnix, at, "v1 has no words for a check of unix sockets, which have no address; write v2, or leave out the check")
 			return
 		}
@@ -52,6 +93,17 @@ func (l *loader) notToFar(b *Backend, v *value, tunnel string) {
 			"to tell the target write to: {endpoints: …, proxy_protocol: …} beside via", quote(tunnel))
 	}
 	b.ProxyProtocol = nil
+	list := v.get("endpoints")
+	if list == nil || len(b.Endpoints) == 0 {
+		return
+	}
+	for i, item := range list.elements() {
+		if p := item.pair("proxy_protocol"); p != nil && b.Endpoints[i].ProxyProtocol != nil {
+			l.errorf(idTunnel, p.key, "cannot stand on a far end of tunnel %s, the connections to which are shared by clients; "+
+				"to tell the target write to: {endpoints: …, proxy_protocol: …} beside via", quote(tunnel))
+		}
+		b.Endpoints[i].ProxyProtocol = nil
+	}
 }
 
 // checkDatagrams says which keys of the backend of an exit do nothing for the datagrams that end there, too: Envoy sends them as
@@ -65,7 +117,7 @@ func (e *far) checkDatagrams() {
 		switch b := p.Backend; {
 		case b.TLS != nil:
 			key = "tls"
-		case b.ProxyProtocol != nil:
+		case len(b.headers()) > 0:
 			key = "proxy_protocol"
 		default:
 			continue
@@ -89,12 +141,44 @@ func (l *loader) checkAddressless(listeners []*Listener) {
 			case b.Path == "":
 			case at == nil: // the listener was taken over
 				l.unsure = true
+			case listener.ProxyProtocol != nil:
+				l.errorf(idUnix, at, "a header that tells of nobody leaves clients of a unix socket without an address, which %s is to be told by "+
+					"proxy_protocol; listen on an IP address, or go to a backend without it", told)
 			default:
 				l.errorf(idUnix, at, "clients of a unix socket have no address, which %s is to be told by proxy_protocol; "+
 					"listen on an IP address, or go to a backend without it", told)
 			}
 		}
 	}
+}
+
+// headers are the different headers that endpoints of b are sent; none where none is. The original destination is no endpoint.
+func (b *Backend) headers() []*ProxyProtocol {
+	var all []*ProxyProtocol
+	if len(b.Endpoints) == 0 && b.ProxyProtocol != nil {
+		all = append(all, b.ProxyProtocol)
+	}
+	for i := range b.Endpoints {
+		if p := b.Endpoints[i].ProxyProtocol; p != nil && !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// Told are the different PROXY headers that what r takes is sent with; none where it is sent without.
+func (r *Route) Told() []*ProxyProtocol {
+	if r.Via != nil {
+		if r.Inside == nil || r.Inside.ProxyProtocol == nil {
+			return nil
+		}
+		return []*ProxyProtocol{r.Inside.ProxyProtocol}
+	}
+	var all []*ProxyProtocol
+	for _, part := range r.To.Parts {
+		all = append(all, part.Backend.headers()...)
+	}
+	return all
 }
 
 // told is who is told by l whom a connection is from, in words; empty for nobody.
@@ -104,7 +188,7 @@ func (l *Listener) told() string {
 			return quote(r.Ask.String())
 		}
 		for _, p := range r.To.Parts {
-			if r.Via == nil && p.Backend.ProxyProtocol != nil {
+			if r.Via == nil && len(p.Backend.headers()) > 0 {
 				if p.Backend.Name != "" {
 					return "backend " + quote(p.Backend.Name)
 				}

@@ -377,6 +377,23 @@ func (*HeaderMatches) spec() *Spec {
 	}
 }
 
+// tlvPattern is a type of TLV, also as the number that editors make of it; parseTLVType decides.
+const tlvPattern = `^(0x(0[1-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f])|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])$`
+
+func (*TLVs) spec() *Spec {
+	return &Spec{
+		Kind: MapKind, Say: "a map of types, `0x01` to `0xFF`, and texts with operators", NotEmpty: true,
+		NamePattern: tlvPattern, NotPattern: "^(0x0[34]|0x20|3|4|32)$", Values: (*Fields)(nil).spec().Values,
+	}
+}
+
+func (*Passed) spec() *Spec {
+	types := &Spec{Kind: ScalarKind, Pattern: tlvPattern, Say: "a type, `0x01` to `0xFF`"}
+	return &Spec{AnyOf: []*Spec{
+		types, {Kind: ListKind, Items: types, Say: "a list of these"}, {Kind: TextKind, Words: []string{"all"}, Say: "`all`"},
+	}}
+}
+
 func (*ProxyMode) spec() *Spec {
 	return &Spec{Kind: TextKind, Words: []string{string(ProxyRequire), string(ProxyOptional)}}
 }

@@ -280,7 +280,7 @@ func (e *Endpoint) decode(d *decoder, v *value) {
 	var form endpointForm
 	d.mapping(shapeOf(reflect.TypeOf(form)).long(v), &form)
 	*e = form.Address.Endpoint
-	e.Weight, e.Priority = form.Weight, form.Priority
+	e.Weight, e.Priority, e.ProxyProtocol = form.Weight, form.Priority, form.ProxyProtocol
 }
 
 func (f *Fields) decode(d *decoder, v *value) {

@@ -118,11 +118,7 @@ func logFormat(stanza string, log *config.AccessLog, defaults []config.Field) *c
 // textFormat ends each line, which Envoy leaves to the format.
 func textFormat(text string) *corev3.SubstitutionFormatString {
 	line := strings.TrimSuffix(text, "\n") + "\n"
-	return &corev3.SubstitutionFormatString{
-		Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
-			Specifier: &corev3.DataSource_InlineString{InlineString: line},
-		}},
-	}
+	return inlineFormat(line)
 }
 
 func jsonFormat(fields []config.Field) *corev3.SubstitutionFormatString {

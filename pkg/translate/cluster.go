@@ -23,6 +23,7 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 	if p.original {
 		return originalCluster(p.name, b)
 	}
+	inner := upstreamTLS(p.owner(), b.TLS, p.tunnel)
 	c := &clusterv3.Cluster{
 		Name:                          p.name,
 		AltStatName:                   altStatName(p.name, p.tunnel),
@@ -36,7 +37,8 @@ func cluster(p *clusterPlan) *clusterv3.Cluster {
 		UpstreamConnectionOptions:     upstreamConnectionOptions(b.Keepalive, p.tunnel),
 		UpstreamBindConfig:            bindConfig(b.Source),
 		TypedExtensionProtocolOptions: httpOptions(p.tunnel),
-		TransportSocket:               proxyProtocol(b.ProxyProtocol, upstreamTLS(p.owner(), b.TLS, p.tunnel)),
+		TransportSocket:               proxyProtocol(b.ProxyProtocol, inner),
+		TransportSocketMatches:        socketMatches(p, inner),
 	}
 	if p.usesDNS() {
 		c.ClusterDiscoveryType = dnsCluster()

@@ -171,7 +171,7 @@ func otherValue(v reflect.Value) reflect.Value {
 		return reflect.ValueOf(!v.Bool())
 	case reflect.String:
 		return reflect.ValueOf(v.String() + "x").Convert(v.Type())
-	case reflect.Int, reflect.Uint16, reflect.Uint32:
+	case reflect.Int, reflect.Uint8, reflect.Uint16, reflect.Uint32:
 		other := reflect.New(v.Type()).Elem()
 		other.Set(v)
 		if other.CanInt() {

@@ -30,7 +30,7 @@ func byPriority(b *config.Backend) []*endpointv3.LocalityLbEndpoints {
 		for int(e.Priority) >= len(lists) {
 			lists = append(lists, &endpointv3.LocalityLbEndpoints{Priority: uint32(len(lists))})
 		}
-		lists[e.Priority].LbEndpoints = append(lists[e.Priority].LbEndpoints, lbEndpoint(e))
+		lists[e.Priority].LbEndpoints = append(lists[e.Priority].LbEndpoints, lbEndpoint(b, e))
 	}
 	return lists
 }
@@ -47,14 +47,15 @@ func weightedLocality(part config.Part) *endpointv3.LocalityLbEndpoints {
 func lbEndpoints(b *config.Backend) []*endpointv3.LbEndpoint {
 	list := make([]*endpointv3.LbEndpoint, len(b.Endpoints))
 	for i := range b.Endpoints {
-		list[i] = lbEndpoint(&b.Endpoints[i])
+		list[i] = lbEndpoint(b, &b.Endpoints[i])
 	}
 	return list
 }
 
-func lbEndpoint(e *config.Endpoint) *endpointv3.LbEndpoint {
+func lbEndpoint(b *config.Backend, e *config.Endpoint) *endpointv3.LbEndpoint {
 	return &endpointv3.LbEndpoint{
 		HostIdentifier:      &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: endpointAddress(e)}},
 		LoadBalancingWeight: wrapperspb.UInt32(e.Weight),
+		Metadata:            headerMetadata(b, e),
 	}
 }

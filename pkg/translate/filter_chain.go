@@ -78,7 +78,7 @@ func filterChain(s *stanzaPlan, r routePlan) *listenerv3.FilterChain {
 	return &listenerv3.FilterChain{
 		Name:                          r.name,
 		FilterChainMatch:              s.chainMatch(r),
-		Filters:                       append(passOn(r.route), tcpProxy(s.stanza, r)),
+		Filters:                       append(passOn(r), tcpProxy(s.stanza, r)),
 		TransportSocket:               downstreamTLS(s.stanza),
 		TransportSocketConnectTimeout: handshakeTimeout(s.stanza),
 	}

@@ -35,6 +35,8 @@ const (
 	portState   = "l4xds.port"
 	headerState = "l4xds.headers."
 
+	tlvStatePrefix = "l4xds.tlvs."
+
 	textFactory   = "envoy.string"
 	hashedFactory = "envoy.hashable_string"
 )
@@ -156,8 +158,21 @@ func dependent(text string) bool { return strings.Contains(text, "%") }
 // stateOperator is the operator that gives a text of the filter state.
 func stateOperator(key string) string { return "%FILTER_STATE(" + key + ":PLAIN)%" }
 
-// passOn makes what the second step will say of the client; nil where there is none.
-func passOn(r *config.Route) []*listenerv3.Filter {
+// passOn makes what is said of the client by what does not know it: a second step, and the headers that servers are sent. It is
+// nil where there is nothing to say.
+func passOn(p routePlan) []*listenerv3.Filter {
+	values := passedInside(p.route)
+	for _, t := range p.tlvs {
+		values = append(values, passedValue(tlvState(t), textFactory, t.Text))
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	return []*listenerv3.Filter{networkFilter(setStateName, &setstatefilterv3.Config{OnNewConnection: values})}
+}
+
+// passedInside is what the second step of r will say of the client; nil where there is none.
+func passedInside(r *config.Route) []*setstatev3.FilterStateValue {
 	if r.Inside == nil {
 		return nil
 	}
@@ -175,19 +190,23 @@ func passOn(r *config.Route) []*listenerv3.Filter {
 			values = append(values, passedValue(headerState+h.Name, textFactory, h.Value))
 		}
 	}
-	return []*listenerv3.Filter{networkFilter(setStateName, &setstatefilterv3.Config{OnNewConnection: values})}
+	return values
 }
 
 func passedValue(key, factory, format string) *setstatev3.FilterStateValue {
 	return &setstatev3.FilterStateValue{
-		Key:        &setstatev3.FilterStateValue_ObjectKey{ObjectKey: key},
-		FactoryKey: factory,
-		Value: &setstatev3.FilterStateValue_FormatString{FormatString: &corev3.SubstitutionFormatString{
-			Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
-				Specifier: &corev3.DataSource_InlineString{InlineString: format},
-			}},
-		}},
+		Key:                &setstatev3.FilterStateValue_ObjectKey{ObjectKey: key},
+		FactoryKey:         factory,
+		Value:              &setstatev3.FilterStateValue_FormatString{FormatString: inlineFormat(format)},
 		SharedWithUpstream: setstatev3.FilterStateValue_ONCE,
+	}
+}
+
+func inlineFormat(format string) *corev3.SubstitutionFormatString {
+	return &corev3.SubstitutionFormatString{
+		Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
+			Specifier: &corev3.DataSource_InlineString{InlineString: format},
+		}},
 	}
 }
 

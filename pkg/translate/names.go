@@ -61,6 +61,9 @@ const (
 	maglevName       = "envoy.load_balancing_policies.maglev"
 	ringHashName     = "envoy.load_balancing_policies.ring_hash"
 
+	// socketMatchName is a key of metadata, and cannot be chosen.
+	socketMatchName = "envoy.transport_socket_match"
+
 	// udpRouteName and chainActionName are free: the actions of the matchers of udp_proxy and of a listener.
 	udpRouteName    = "route"
 	chainActionName = "filter_chain"
@@ -114,8 +117,8 @@ func clusterOwner(cluster string) string { return "backends." + cluster }
 // file has such a character.
 const frozenMark = "@h3-"
 
-// frozenHashSize is how many bytes of the hash are in the name.
-const frozenHashSize = 4
+// shortHashSize is how many bytes of a hash are in a name.
+const shortHashSize = 4
 
 // frozenName is the name of c, a cluster named base, where it must never change under its name.
 func frozenName(base string, c *clusterv3.Cluster) string {
@@ -123,8 +126,13 @@ func frozenName(base string, c *clusterv3.Cluster) string {
 	if err != nil {
 		panic(invalid{c, err})
 	}
+	return base + frozenMark + shortHash(bytes)
+}
+
+// shortHash is what tells bytes from a few others.
+func shortHash(bytes []byte) string {
 	sum := sha256.Sum256(bytes)
-	return base + frozenMark + hex.EncodeToString(sum[:frozenHashSize])
+	return hex.EncodeToString(sum[:shortHashSize])
 }
 
 // Frozen reports whether cluster is the name of one that never changes, and must not be taken from an Envoy that has it:

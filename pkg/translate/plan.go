@@ -42,6 +42,8 @@ type routePlan struct {
 	clusters []weightedCluster
 	// farEnds is the cluster of the tunnel that the second step takes, where something is spoken inside; else empty.
 	farEnds string
+	// tlvs are the texts in the headers for its servers that depend on the client.
+	tlvs []config.TLV
 }
 
 // weightedCluster is a cluster and its share of the connections of a route, relative to the sum.
@@ -114,6 +116,9 @@ func newStanzaPlan(l *config.Listener, names tunnelNames) *stanzaPlan {
 
 func newRoutePlan(l *config.Listener, r *config.Route, names tunnelNames) routePlan {
 	p := routePlan{name: chainName(l, r), route: r, clusters: weights(r, names)}
+	if l.Exit == nil {
+		p.tlvs = dynamicTLVs(r)
+	}
 	if r.Inside != nil {
 		p.farEnds = names.of(r.Via)
 	}
@@ -236,7 +241,8 @@ func (s *stanzaPlan) equal(o *stanzaPlan) bool {
 func (r routePlan) equal(o routePlan) bool {
 	a, b := *r.route, *o.route
 	a.To, b.To = config.Target{}, config.Target{}
-	return r.name == o.name && r.farEnds == o.farEnds && slices.Equal(r.clusters, o.clusters) && reflect.DeepEqual(a, b)
+	return r.name == o.name && r.farEnds == o.farEnds && slices.Equal(r.clusters, o.clusters) && slices.Equal(r.tlvs, o.tlvs) &&
+		reflect.DeepEqual(a, b)
 }
 
 // refs are the clusters that the listeners of s name, each once, sorted. The far end of what has something inside is named by
