@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -81,17 +83,25 @@ func TestTakeOverTold(t *testing.T) {
   a: {tcp: unix:/run/a.sock, to: plain}
   b: {tcp: 2, to: {endpoints: "h:1", proxy_protocol: v2}, via: hub}
   c: {tcp: 3, to: told}
+  e: {tcp: 5, to: passed, proxy_protocol: require}
+  f: {tcp: 6, sni: {a.example.com: named}}
 tunnels:
   hub: {proxy: 10.0.0.4:1, http: 2}
 backends:
   plain: {endpoints: 10.0.0.2:1}
   told: {endpoints: 10.0.0.3:1, proxy_protocol: v2}
+  passed: {endpoints: 10.0.0.4:1, proxy_protocol: {version: v2, pass: all}}
+  named: {endpoints: [10.0.0.5:1, {address: 10.0.0.6:1, proxy_protocol: {version: v2, tlvs: {0x02: "%REQUESTED_SERVER_NAME%"}}}]}
 `
 	before := mustLoad(t, text)
 	for name, test := range map[string]struct{ old, new, want string }{
 		"the backend of a unix socket": {"10.0.0.2:1}", "10.0.0.2:1, proxy_protocol: v1}", string(idUnix)},
 		"far ends of a new tunnel":     {"tcp: 3, to: told", "tcp: 3, to: told}\n  d: {tcp: 4, to: \"h:1\", via: {proxy: told, http: 2}", string(idTunnel)},
 		"a backend of the same name":   {"backends:\n", "backends:\n  b: {endpoints: 10.0.0.9:1}\n", string(idClusterTwice)},
+		"nobody's header to pass on":   {"passed, proxy_protocol: require", "passed", string(idNoEffect)},
+		"an endpoint of a unix socket": {"10.0.0.2:1}", "[{address: 10.0.0.2:1, proxy_protocol: v1}]}", string(idUnix)},
+		"a name that nobody reads":     {"tcp: 3, to: told", "tcp: 3, to: named", string(idNoEffect)},
+		"a far end with a header":      {"tcp: 3, to: told", "tcp: 3, to: told}\n  d: {tcp: 4, to: \"h:1\", via: {proxy: named, http: 2}", string(idTunnel)},
 		"another backend":              {"10.0.0.2:1", "10.0.0.5:1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,5 +116,66 @@ backends:
 				t.Error("what is spoken inside of a tunnel is read again")
 			}
 		})
+	}
+}
+
+// TestClientProxyDefaults: a default for listeners is left out where nobody has a header: for UDP and exits. What is written of the
+// mode begins anew.
+func TestClientProxyDefaults(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, `
+defaults: {listeners: {proxy_protocol: {mode: require, from: 10.0.0.0/8, versions: v2}}}
+listeners:
+  all: {tcp: 1, udp: 1, to: 10.0.0.1:1}
+  without: {tcp: 2, to: 10.0.0.1:1, proxy_protocol: none}
+  own: {tcp: 3, to: 10.0.0.1:1, proxy_protocol: optional}
+  near: {tcp: 4, to: 10.0.0.1:1, proxy_protocol: {versions: [v1, v2]}}
+tunnels: {hub: {exit: {tcp: 5, targets: any}}}
+`)
+	for _, test := range []struct {
+		name     string
+		protocol Protocol
+		want     *ClientProxy
+	}{
+		{"all", TCP, &ClientProxy{Mode: ProxyRequire, From: []Network{{netip.MustParsePrefix("10.0.0.0/8")}}, Versions: []ProxyVersion{ProxyV2}}},
+		{"all", UDP, nil},
+		{"without", TCP, nil},
+		{"own", TCP, &ClientProxy{Mode: ProxyOptional}},
+		{"near", TCP, &ClientProxy{Mode: ProxyRequire, From: []Network{{netip.MustParsePrefix("10.0.0.0/8")}}, Versions: []ProxyVersion{ProxyV1, ProxyV2}}},
+		{"hub", TCP, nil},
+	} {
+		if got := c.listener(t, test.name, test.protocol).ProxyProtocol; !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s of %s: proxy_protocol is %+v, want %+v", test.protocol, test.name, got, test.want)
+		}
+	}
+}
+
+// TestHeadersOfEndpoints: an endpoint has the header of its backend, also of the defaults, unless it has another one, or none.
+func TestHeadersOfEndpoints(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, `
+defaults: {backends: {proxy_protocol: {version: v2, tlvs: {0xE0: a, 0xE1: b}}}}
+listeners:
+  plain: {tcp: 1, to: [10.0.0.1:1, {address: 10.0.0.2:1, proxy_protocol: none}, {address: 10.0.0.3:1, proxy_protocol: {version: v2, tlvs: {0xE2: c}}}]}
+  v1: {tcp: 2, to: {endpoints: [10.0.0.1:1, {address: 10.0.0.2:1, proxy_protocol: v2}], proxy_protocol: v1}}
+  near: {tcp: 3, to: {endpoints: 10.0.0.1:1, proxy_protocol: {tlvs: {0xE1: "%HOSTNAME%", 0xEE: "50%%"}}}}
+`)
+	for name, want := range map[string]string{
+		"plain": "v2 0xE0=a 0xE1=b, none, v2 0xE2=c", "v1": "v1, v2", "near": "v2 0xE0=a 0xE1=%HOSTNAME% 0xEE=50%%",
+	} {
+		var texts []string
+		for _, e := range c.listener(t, name, TCP).Routes[0].To.Parts[0].Backend.Endpoints {
+			text := "none"
+			if p := e.ProxyProtocol; p != nil {
+				text = string(p.Version)
+				for _, tlv := range p.TLVs {
+					text += " " + tlv.Type.String() + "=" + tlv.Text
+				}
+			}
+			texts = append(texts, text)
+		}
+		if got := strings.Join(texts, ", "); got != want {
+			t.Errorf("%s: the endpoints are told %s, want %s", name, got, want)
+		}
 	}
 }
