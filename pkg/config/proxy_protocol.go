@@ -131,6 +131,9 @@ func (e *far) checkDatagrams() {
 // those of a unix socket Envoy 1.40 crashes (v1), or leaves the header out (v2).
 func (l *loader) checkAddressless(listeners []*Listener) {
 	for _, listener := range listeners {
+		if !slices.ContainsFunc(listener.Binds, func(b Bind) bool { return b.Path != "" }) {
+			continue
+		}
 		told := listener.told()
 		if told == "" {
 			continue

@@ -193,11 +193,11 @@ func (l *loader) tells(p *ProxyProtocol, v *value) {
 
 // checkTold says which headers are to hold what their listeners do not know, now that all backends are read.
 func (l *loader) checkTold(listeners []*Listener) {
-	passing := map[*ProxyProtocol]bool{}
+	passing, from := map[*ProxyProtocol]bool{}, map[*ProxyProtocol][]*Listener{}
 	var idle []*ProxyProtocol
-	from := map[*ProxyProtocol][]string{}
+	known := map[*Backend][]*ProxyProtocol{}
 	for _, listener := range listeners {
-		for _, p := range listener.headers() {
+		for _, p := range listener.headers(known) {
 			l.checkKnown(p, listener)
 			switch {
 			case p.Pass.None() || passing[p]:
@@ -207,26 +207,31 @@ func (l *loader) checkTold(listeners []*Listener) {
 				if from[p] == nil {
 					idle = append(idle, p)
 				}
-				from[p] = append(from[p], quote(listener.Name))
+				from[p] = append(from[p], listener)
 			}
 		}
 	}
 	for _, p := range idle {
 		if at := l.written(p, "pass"); !passing[p] && at != nil {
-			l.errorf(idNoEffect, at.key, "has no effect: %s no proxy_protocol, so that there is nothing to pass on; write "+
-				"proxy_protocol: {mode: require, from: NETWORKS} there, or leave it out", have(from[p]))
+			who, cure := unproxied(from[p])
+			l.errorf(idNoEffect, at.key, "has no effect: no header comes to %s, so that there is nothing to pass on; %s", who, cure)
 		}
 	}
 }
 
-// have is listeners with their verb.
-func have(names []string) string {
-	slices.Sort(names)
-	names = slices.Compact(names)
-	if len(names) == 1 {
-		return "listener " + names[0] + " has"
+// unproxied is who these listeners are, which have no proxy_protocol, in words, and what to do about it: an exit cannot have it.
+func unproxied(listeners []*Listener) (who, cure string) {
+	var names []string
+	cure = "leave it out"
+	for _, listener := range listeners {
+		if listener.Exit != nil {
+			names = append(names, "the exit of tunnel "+quote(listener.Name))
+			continue
+		}
+		names = append(names, "listener "+quote(listener.Name))
+		cure = "write proxy_protocol: {mode: require, from: NETWORKS} there, or leave it out"
 	}
-	return "listeners " + strings.Join(names, " and ") + " have"
+	return strings.Join(slices.Compact(names), " and "), cure
 }
 
 // checkKnown says which operators in what p sends are not known on l.
@@ -256,11 +261,22 @@ func (l *loader) written(p *ProxyProtocol, key string) *pair {
 	return v.pair(key)
 }
 
-// headers are the different PROXY headers that what l takes is sent with.
-func (l *Listener) headers() []*ProxyProtocol {
+// headers are the PROXY headers that what l takes is sent with. Those of a backend are known, or are then.
+func (l *Listener) headers(known map[*Backend][]*ProxyProtocol) []*ProxyProtocol {
 	var all []*ProxyProtocol
 	for _, r := range l.Routes {
-		all = append(all, r.Told()...)
+		if r.Via != nil {
+			all = append(all, r.Told()...)
+			continue
+		}
+		for _, part := range r.To.Parts {
+			headers, ok := known[part.Backend]
+			if !ok {
+				headers = part.Backend.headers()
+				known[part.Backend] = headers
+			}
+			all = append(all, headers...)
+		}
 	}
 	return all
 }

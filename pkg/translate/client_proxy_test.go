@@ -66,7 +66,7 @@ backends:
 	for _, v := range state.GetOnNewConnection() {
 		formats = append(formats, v.GetFormatString().GetTextFormatSource().GetInlineString())
 	}
-	if want := []string{"%HOSTNAME%", "%CONNECTION_ID%"}; !slices.Equal(formats, want) {
+	if want := []string{"%HOSTNAME%", "%CONNECTION_ID%", "%CONNECTION_ID%"}; !slices.Equal(formats, want) {
 		t.Errorf("it makes %q, want %q", formats, want)
 	}
 	for edit, changed := range map[[2]string]bool{{"fixed}}}\n  b", "other}}}\n  b"}: false, {"%CONNECTION_ID%", "%START_TIME%"}: true} {

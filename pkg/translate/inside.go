@@ -36,6 +36,9 @@ const (
 	headerState = "l4xds.headers."
 
 	tlvStatePrefix = "l4xds.tlvs."
+	// connectionState keeps clients apart. Envoy has one pool for all that say that they have the same addresses, and sends the
+	// header of the first of them for each.
+	connectionState = "l4xds.connection"
 
 	textFactory   = "envoy.string"
 	hashedFactory = "envoy.hashable_string"
@@ -164,6 +167,9 @@ func passOn(p routePlan) []*listenerv3.Filter {
 	values := passedInside(p.route)
 	for _, t := range p.tlvs {
 		values = append(values, passedValue(tlvState(t), textFactory, t.Text))
+	}
+	if p.apart {
+		values = append(values, passedValue(connectionState, hashedFactory, "%CONNECTION_ID%"))
 	}
 	if len(values) == 0 {
 		return nil

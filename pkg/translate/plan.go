@@ -44,6 +44,8 @@ type routePlan struct {
 	farEnds string
 	// tlvs are the texts in the headers for its servers that depend on the client.
 	tlvs []config.TLV
+	// apart is whether those headers say of a client more than its addresses.
+	apart bool
 }
 
 // weightedCluster is a cluster and its share of the connections of a route, relative to the sum.
@@ -118,6 +120,7 @@ func newRoutePlan(l *config.Listener, r *config.Route, names tunnelNames) routeP
 	p := routePlan{name: chainName(l, r), route: r, clusters: weights(r, names)}
 	if l.Exit == nil {
 		p.tlvs = dynamicTLVs(r)
+		p.apart = len(p.tlvs) > 0 || passesOn(r)
 	}
 	if r.Inside != nil {
 		p.farEnds = names.of(r.Via)
@@ -241,7 +244,7 @@ func (s *stanzaPlan) equal(o *stanzaPlan) bool {
 func (r routePlan) equal(o routePlan) bool {
 	a, b := *r.route, *o.route
 	a.To, b.To = config.Target{}, config.Target{}
-	return r.name == o.name && r.farEnds == o.farEnds && slices.Equal(r.clusters, o.clusters) && slices.Equal(r.tlvs, o.tlvs) &&
+	return r.name == o.name && r.farEnds == o.farEnds && slices.Equal(r.clusters, o.clusters) && slices.Equal(r.tlvs, o.tlvs) && r.apart == o.apart &&
 		reflect.DeepEqual(a, b)
 }
 

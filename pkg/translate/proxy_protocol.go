@@ -83,6 +83,11 @@ func dynamicTLVs(r *config.Route) []config.TLV {
 	return all
 }
 
+// passesOn reports whether some header that r sends has values of the client's own.
+func passesOn(r *config.Route) bool {
+	return slices.ContainsFunc(r.Told(), func(p *config.ProxyProtocol) bool { return !p.Pass.None() })
+}
+
 // headerKey is the key by which an endpoint's metadata names the socket that sends its header.
 const headerKey = "proxy_protocol"
 

@@ -5,6 +5,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -223,5 +225,37 @@ func (f *fleet) untilHeaded(listener, backend string) {
 			return fmt.Errorf("at %s: %w, want a header", conn.Backend, err)
 		}
 		return nil
+	})
+}
+
+// TestTLVsApart: what one client's header had besides addresses is never told of another client, although that says that it has
+// the same addresses, and the first one left before anything was sent.
+func TestTLVsApart(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		f.proxied("told", 2)
+		f.start(`
+listeners:
+  pass: {tcp: $pass, proxy_protocol: require, to: {endpoints: $told, proxy_protocol: {version: v2, pass: all}}}
+  made: {tcp: $made, proxy_protocol: require, to: {endpoints: $told, proxy_protocol: {version: v2, tlvs: {0xE0: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"}}}}
+`)
+		const from, to = "192.0.2.7:1", "192.0.2.8:2"
+		header := func(value string) string {
+			return echo.HeaderV2(from, to, echo.Extra{Type: 0xE0, Value: value})
+		}
+		f.wantTells(echo.Dialer{Header: header("first")}, "pass", "told", from+">"+to+` 0xE0="first"`)
+		f.wantTells(echo.Dialer{Header: header("")}, "made", "told", from+">"+to+` 0xE0="127.0.0.1"`)
+		for i := range 20 {
+			leaves, comes := fmt.Sprintf("127.0.1.%d", i), fmt.Sprintf("127.0.2.%d", i)
+			for _, listener := range []string{"pass", "made"} {
+				for range 5 {
+					conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(leaves)}}).DialContext(f.ctx, "tcp", f.addr(listener))
+					f.must(err)
+					_, err = io.WriteString(conn, header(leaves))
+					f.must(err)
+					f.must(conn.Close())
+				}
+				f.wantTells(echo.Dialer{From: comes, Header: header(comes)}, listener, "told", fmt.Sprintf("%s>%s 0xE0=%q", from, to, comes))
+			}
+		}
 	})
 }
