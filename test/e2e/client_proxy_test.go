@@ -305,3 +305,34 @@ listeners:
 		})
 	}
 }
+
+// TestClientProxyEditRow: so it is with the rows of a table of host names.
+func TestClientProxyEditRow(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		ca := f.authority()
+		f.tlsBackend(ca, "blue", "a.example.com")
+		f.tlsBackend(ca, "green", "b.example.com")
+		f.tlsBackend(ca, "other", "a.example.com")
+		const config = `
+listeners: {edge: {tcp: $edge, proxy_protocol: {mode: require, from: 127.0.0.0/8}, sni: {a.example.com: %s, b.example.com: $green}, to: $green}}
+`
+		f.start(fmt.Sprintf(config, "$blue"))
+		a := echo.Dialer{Header: echo.HeaderV2("192.0.2.7:1", "192.0.2.8:2"), TLS: ca.Client("a.example.com")}
+		b := echo.Dialer{Header: echo.HeaderV2("192.0.2.7:2", "192.0.2.8:2"), TLS: ca.Client("b.example.com")}
+		f.wantDialed(a, "edge", "blue")
+		conn, err := b.Dial(f.ctx, f.addr("edge"))
+		f.must(err)
+		f.Keep(conn)
+		f.edit(fmt.Sprintf(config, "{endpoints: $other, timeouts: {connect: 1s}}") + "# another cluster\n")
+		f.wantDialed(a, "edge", "other")
+		f.edit(strings.Replace(fmt.Sprintf(config, "$other"), "a.example.com", "c.example.com", 1))
+		f.until(func(ctx context.Context) error { // the name now goes to green, whose certificate is for another
+			conn, err := a.Dial(ctx, f.addr("edge"))
+			if err == nil {
+				return cmpErrors(conn.Close(), errors.New("the row is still there"))
+			}
+			return nil
+		})
+		f.must(conn.Ask("still there"))
+	})
+}

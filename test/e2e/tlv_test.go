@@ -194,6 +194,55 @@ backends:
 	})
 }
 
+// answers starts a server that answers each connection as one of HTTP would, and gives what was said first in them.
+func (f *fleet) answers(name string) <-chan string {
+	f.t.Helper()
+	listener, err := net.Listen("tcp", f.addr(name))
+	f.must(err)
+	f.Keep(listener)
+	said := make(chan string, 100)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			buffer := make([]byte, 1024)
+			n, _ := io.ReadAtLeast(conn, buffer, len("GET / HTTP/1.1\r\n")) // or a header
+			select {
+			case said <- string(buffer[:n]):
+			default:
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			_ = conn.Close()
+		}
+	}()
+	return said
+}
+
+// TestChecksPerEndpoint: a check says first what the endpoint expects of clients, and then asks.
+func TestChecksPerEndpoint(t *testing.T) {
+	eachVariant(t, func(f *fleet) {
+		one, two, bare := f.answers("one"), f.answers("two"), f.answers("bare")
+		f.start(`
+listeners: {web: {tcp: $web, to: web}}
+backends:
+  web:
+    endpoints: [$two, {address: $one, proxy_protocol: v1}, {address: $bare, proxy_protocol: none}]
+    proxy_protocol: {version: v2, tlvs: {0xE0: "%DOWNSTREAM_REMOTE_ADDRESS%"}}
+    check: {http: 100ms}
+`)
+		f.untilChecked("web", 3)
+		for want, said := range map[string]<-chan string{"PROXY TCP4 127.0.0.1 127.0.0.1 ": one, echo.HeaderOfNobody: two, "GET / HTTP/1.1\r\n": bare} {
+			for range 3 {
+				if got := <-said; !strings.HasPrefix(got, want) {
+					f.t.Errorf("a check says %q, want %q", got, want)
+				}
+			}
+		}
+	})
+}
+
 // TestProxyProtocolOfEndpointsByEDS: where the sockets are there, another header of an endpoint is a change of the endpoints alone.
 func TestProxyProtocolOfEndpointsByEDS(t *testing.T) {
 	eachVariant(t, func(f *fleet) {
