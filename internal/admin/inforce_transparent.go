@@ -32,7 +32,7 @@ func (w *yamlWriter) original(depth int, b *config.Backend) {
 		w.key(depth, "source", source(b.Source))
 	}
 	if b.ProxyProtocol != nil {
-		w.key(depth, "proxy_protocol", string(b.ProxyProtocol.Version))
+		w.key(depth, "proxy_protocol", proxyProtocol(b.ProxyProtocol))
 	}
 }
 

@@ -135,6 +135,10 @@ func (k *Kit) add(l *config.Listener) {
 				k.marks(v6)
 			}
 		}
+		if l.ProxyProtocol != nil { // a header may tell of a client of either family
+			k.marks(false)
+			k.marks(true)
+		}
 		k.Localnet = k.Localnet || slices.ContainsFunc(backends(l), onLocalnet)
 	}
 	for _, b := range backends(l) {

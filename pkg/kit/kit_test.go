@@ -94,6 +94,7 @@ func TestParts(t *testing.T) {
 		{"tproxy of UDP", `{udp: "[::]:80", transparent: tproxy, to: "10.0.0.1:80"}`, "sent back capture", "", true, true},
 		{"tproxy from host", `{tcp: "[::1]:80", transparent: {mode: tproxy, from: host}, to: "10.0.0.1:80"}`, "host capture", "", false, true},
 		{"source", `{tcp: 80, source: client, to: "10.0.0.1:80"}`, "sent back", "", true, false},
+		{"source of a header", `{tcp: 80, proxy_protocol: require, source: client, to: "10.0.0.1:80"}`, "sent back", "", true, true},
 		{"source of UDP", `{udp: 80, source: client, to: "10.0.0.1:80"}`, "sent back guard", "", true, false},
 		{"source beside a server", `{tcp: 80, source: client, to: "127.1.0.1:80"}`, "localnet sent back", "net.ipv4.conf.all.route_localnet", true, false},
 		{"source beside localhost", `{tcp: 80, source: client, to: "localhost:80"}`, "localnet sent back", "net.ipv4.conf.all.route_localnet", true, false},
