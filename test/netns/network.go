@@ -51,8 +51,8 @@ var addresses = map[string]string{
 	"client": `
 addr add 10.77.1.2/24 dev to-host
 addr add 10.77.1.3/24 dev to-host
-addr add fd77:1::3/64 dev to-host
-addr add fd77:1::2/64 dev to-host
+addr add fd77:1::3/64 dev to-host nodad
+addr add fd77:1::2/64 dev to-host nodad
 link set lo up
 link set to-host up
 route add default via 10.77.1.1
@@ -60,9 +60,9 @@ route add default via fd77:1::1
 `,
 	"host": `
 addr add 10.77.1.1/24 dev to-client
-addr add fd77:1::1/64 dev to-client
+addr add fd77:1::1/64 dev to-client nodad
 addr add 10.77.2.1/24 dev to-server
-addr add fd77:2::1/64 dev to-server
+addr add fd77:2::1/64 dev to-server nodad
 link set lo up
 link set to-client up
 link set to-server up
@@ -71,9 +71,9 @@ link set to-server up
 addr add 10.77.2.2/24 dev to-host
 addr add 10.77.2.3/24 dev to-host
 addr add 10.77.2.4/24 dev to-host
-addr add fd77:2::4/64 dev to-host
-addr add fd77:2::3/64 dev to-host
-addr add fd77:2::2/64 dev to-host
+addr add fd77:2::4/64 dev to-host nodad
+addr add fd77:2::3/64 dev to-host nodad
+addr add fd77:2::2/64 dev to-host nodad
 link set lo up
 link set to-host up
 route add default via 10.77.2.1
@@ -135,7 +135,7 @@ func (n *Network) join() error {
 	return err
 }
 
-// add makes a namespace in which IPv6 addresses can be used at once: nobody else could have them.
+// add makes a namespace in which link-local addresses, too, can be used at once: nobody else could have them.
 func add(name string) (*Namespace, error) {
 	if err := ip("", "netns", "add", name); err != nil {
 		return nil, err
