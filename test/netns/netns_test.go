@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/l4xds/l4xds/test/echo"
 )
@@ -76,6 +78,54 @@ func TestThreadsComeHome(t *testing.T) {
 	if during != strings.TrimSpace(inside) || during == before || where(t) != before {
 		t.Errorf("before %s, inside %s, then %s; a command is in %s", before, during, where(t), inside)
 	}
+}
+
+// TestThreadsStayHome: while some are inside, and wait there, all others are where they were.
+func TestThreadsStayHome(t *testing.T) {
+	n := network(t)
+	home := where(t)
+	stop := make(chan struct{})
+	var inside, outside sync.WaitGroup
+	for range 20 {
+		inside.Go(func() {
+			for range 50 {
+				if err := n.Client.Do(func() error { return wait(t) }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		outside.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if at := where(t); at != home {
+					t.Errorf("a thread is in %s", at)
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	inside.Wait()
+	close(stop)
+	outside.Wait()
+}
+
+// wait waits in the kernel and in the runtime, for both of which another thread may be started.
+func wait(t *testing.T) error {
+	if err := exec.CommandContext(t.Context(), "true").Run(); err != nil {
+		return err
+	}
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	err = conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+	_, _, _ = conn.ReadFrom(make([]byte, 1)) // nothing comes
+	return errors.Join(err, conn.Close())
 }
 
 func where(t *testing.T) string {
