@@ -67,16 +67,22 @@ type seen struct {
 	Asked netip.AddrPort
 }
 
-// patience is how long an answer may take.
-const patience = 3 * time.Second
+// patience is how long an answer may take, silence how long one is waited for that is not to come: many times longer than
+// any takes.
+const (
+	patience = 3 * time.Second
+	silence  = 300 * time.Millisecond
+)
 
-// asker asks a server who it is, over one protocol.
-type asker func(ctx context.Context, from echo.Dialer, addr string) (seen, error)
+// asker asks a server who it is, and waits so long for the answer.
+type asker func(ctx context.Context, from echo.Dialer, addr string, wait time.Duration) (seen, error)
 
-// protocols are what a mode is tried with.
-var protocols = map[string]asker{"tcp": askTCP, "udp": askUDP}
+// askers are those of both protocols.
+var askers = map[string]asker{"tcp": askTCP, "udp": askUDP}
 
-func askTCP(ctx context.Context, from echo.Dialer, addr string) (seen, error) {
+func askTCP(ctx context.Context, from echo.Dialer, addr string, wait time.Duration) (seen, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	conn, err := from.Dial(ctx, addr)
 	if err != nil {
 		return seen{}, err
@@ -85,13 +91,13 @@ func askTCP(ctx context.Context, from echo.Dialer, addr string) (seen, error) {
 	return told, errors.Join(err, conn.Ask("hello"), conn.Close())
 }
 
-func askUDP(ctx context.Context, from echo.Dialer, addr string) (seen, error) {
+func askUDP(ctx context.Context, from echo.Dialer, addr string, wait time.Duration) (seen, error) {
 	session, err := from.OpenSession(ctx, addr)
 	if err != nil {
 		return seen{}, err
 	}
 	defer func() { _ = session.Close() }()
-	answer, err := session.Ask("hello", patience)
+	answer, err := session.Ask("hello", wait)
 	if err != nil {
 		return seen{}, err
 	}
@@ -106,31 +112,58 @@ func tell(server, client string, asked net.Addr) (told seen, err error) {
 	return told, errors.Join(errs[:]...)
 }
 
-// ask asks from inside a namespace.
-func (g *gateway) ask(where *netns.Namespace, ask asker, from echo.Dialer, addr string) (told seen, err error) {
+// ask asks from inside a namespace, with patience.
+func (g *gateway) ask(where *netns.Namespace, protocol string, from echo.Dialer, addr string) (told seen, err error) {
 	err = where.Do(func() error {
-		told, err = ask(g.ctx, from, addr)
+		told, err = askers[protocol](g.ctx, from, addr, patience)
 		return err
 	})
 	return told, err
 }
 
-// wantSeen wants what the client sends to addr to reach the server, which sees it come from an address; and the answer
-// to reach the client.
-func (g *gateway) wantSeen(protocol, addr, server, source string) {
+// wantNothing wants that nobody answers the client on any of the ways.
+func (g *gateway) wantNothing(ways ...way) {
 	g.t.Helper()
-	g.wantSeenFrom(echo.Dialer{}, protocol, addr, server, source)
+	g.wantNothingFrom(g.net.Client, ways...)
 }
 
-func (g *gateway) wantSeenFrom(from echo.Dialer, protocol, addr, server, source string) {
+func (g *gateway) wantNothingFrom(where *netns.Namespace, ways ...way) {
 	g.t.Helper()
-	told, err := g.ask(g.net.Client, protocols[protocol], from, addr)
+	for _, w := range ways {
+		g.must(where.Do(func() error {
+			if told, err := askers[w.protocol](g.ctx, echo.Dialer{}, w.addr, silence); err == nil {
+				g.t.Errorf("%s to %s reached %s, which saw %s", w.protocol, w.addr, told.Server, told.Client)
+			}
+			return nil
+		}))
+	}
+}
+
+// way is what comes of asking at an address.
+type way struct {
+	protocol, addr string
+	// server is the one that answers, source whom it sees.
+	server, source string
+}
+
+// wantSeen wants what the client sends on each of the ways to reach the server, which sees it come from the source, and
+// the answer to reach the client from where it asked.
+func (g *gateway) wantSeen(ways ...way) {
+	g.t.Helper()
+	for _, w := range ways {
+		g.wantSeenFrom(g.net.Client, echo.Dialer{}, w)
+	}
+}
+
+func (g *gateway) wantSeenFrom(where *netns.Namespace, from echo.Dialer, w way) {
+	g.t.Helper()
+	told, err := g.ask(where, w.protocol, from, w.addr)
 	if err != nil {
-		g.t.Errorf("%s to %s: %v, want %s to see %s", protocol, addr, err, server, source)
+		g.t.Errorf("%s to %s: %v, want %s to see %s", w.protocol, w.addr, err, w.server, w.source)
 		return
 	}
-	if err := told.is(server, source); err != nil {
-		g.t.Errorf("%s from %s to %s: %v", protocol, told.Asked, addr, err)
+	if err := told.is(w.server, w.source); err != nil {
+		g.t.Errorf("%s from %s to %s: %v", w.protocol, told.Asked, w.addr, err)
 	}
 }
 

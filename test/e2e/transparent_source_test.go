@@ -1,0 +1,153 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/l4xds/l4xds/test/echo"
+	"github.com/l4xds/l4xds/test/netns"
+)
+
+// TestClientSource: servers see the client's address, elsewhere, on Envoy's host, and there on loopback; and their other
+// clients are served as before.
+func TestClientSource(t *testing.T) {
+	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
+		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
+		g.servers(g.net.Host, "10.77.1.1:9000", "[fd77:1::1]:9000", "127.0.0.1:9001")
+		g.start(`
+listeners:
+  far4: {tcp: 8004, udp: 8004, to: "10.77.2.2:9000", source: client}
+  far6: {tcp: "[fd77:1::1]:8006", udp: "[fd77:1::1]:8006", to: "[fd77:2::2]:9000", source: client}
+  here4: {tcp: 8014, udp: 8014, to: "10.77.1.1:9000", source: client}
+  here6: {tcp: "[fd77:1::1]:8016", udp: "[fd77:1::1]:8016", to: "[fd77:1::1]:9000", source: client}
+  loop: {tcp: 8024, udp: 8024, to: "127.0.0.1:9001", source: client}
+`)
+		g.rules("")
+		g.on(g.net.Host, "sysctl -qw net.ipv4.conf.all.route_localnet=1")
+		for protocol := range askers {
+			g.wantSeen(
+				way{protocol, "10.77.1.1:8004", "10.77.2.2:9000", netns.Client},
+				way{protocol, "[fd77:1::1]:8006", "[fd77:2::2]:9000", netns.Client6},
+				way{protocol, "10.77.1.1:8014", "10.77.1.1:9000", netns.Client},
+				way{protocol, "[fd77:1::1]:8016", "[fd77:1::1]:9000", netns.Client6},
+				way{protocol, "10.77.1.1:8024", "127.0.0.1:9001", netns.Client},
+			)
+			for from, other := range map[string]way{
+				"10.77.1.3": {protocol, "10.77.1.1:8004", "10.77.2.2:9000", "10.77.1.3"},
+				"fd77:1::3": {protocol, "[fd77:1::1]:8006", "[fd77:2::2]:9000", "fd77:1::3"},
+			} {
+				g.wantSeenFrom(g.net.Client, echo.Dialer{From: from}, other)
+			}
+			for _, direct := range []string{"10.77.2.2:9000", "[fd77:2::2]:9000", "10.77.1.1:9000", "[fd77:1::1]:9000"} {
+				g.wantDirect(protocol, direct)
+			}
+		}
+	})
+}
+
+// wantDirect wants a server that no listener speaks for to see the very address and port of the client.
+func (g *gateway) wantDirect(protocol, addr string) {
+	g.t.Helper()
+	told, err := g.ask(g.net.Client, protocol, echo.Dialer{}, addr)
+	if err != nil || told.Client != told.Asked || told.Server.String() != addr {
+		g.t.Errorf("%s from %s to %s itself: %s saw %s, %v", protocol, told.Asked, addr, told.Server, told.Client, err)
+	}
+}
+
+// TestClientSourceInjection: a datagram to the port of a session at which nobody asked for it does not reach the client,
+// neither at the client's address nor at one of the host. The rule against it is what keeps it away.
+func TestClientSourceInjection(t *testing.T) {
+	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
+		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
+		g.start(`
+listeners:
+  far4: {udp: 8004, to: "10.77.2.2:9000", source: client}
+  far6: {udp: "[fd77:1::1]:8006", to: "[fd77:2::2]:9000", source: client}
+`)
+		g.rules("")
+		four, six := g.openAt("10.77.1.1:8004"), g.openAt("[fd77:1::1]:8006")
+		addrs4, addrs6 := []string{netns.Client, netns.Near, netns.Far}, []string{netns.Client6, netns.Near6, netns.Far6}
+		for _, s := range []struct {
+			*session
+			where *netns.Namespace
+			from  string
+			to    []string
+		}{
+			{four, g.net.Server, "10.77.2.2", addrs4}, // the server, from another port
+			{four, g.net.Server, "10.77.2.4", addrs4},
+			{four, g.net.Client, "10.77.1.3", addrs4},
+			{six, g.net.Server, "fd77:2::2", addrs6},
+			{six, g.net.Server, "fd77:2::4", addrs6},
+			{six, g.net.Client, "fd77:1::3", addrs6},
+		} {
+			for _, to := range s.to {
+				if g.inject(s.session, s.where, s.from, to) {
+					g.t.Errorf("a datagram from %s to %s reached the client", s.from, to)
+				}
+			}
+			if _, err := s.Ask("still", patience); err != nil {
+				g.t.Errorf("the session no longer works: %v", err)
+			}
+		}
+		g.on(g.net.Host, "nft flush chain inet l4xds input")
+		if !g.inject(four, g.net.Server, "10.77.2.4", netns.Far) || !g.inject(six, g.net.Server, "fd77:2::4", netns.Far6) {
+			g.t.Error("without the rule nothing reaches the client either: this shows nothing")
+		}
+	})
+}
+
+// openAt opens a session from the client's network.
+func (g *gateway) openAt(addr string) *session {
+	g.t.Helper()
+	var client *echo.Session
+	g.must(g.net.Client.Do(func() (err error) {
+		client, err = echo.OpenSession(g.ctx, addr)
+		return err
+	}))
+	g.Keep(client)
+	first, err := client.Ask("hello", patience)
+	g.must(err)
+	return &session{Session: client, first: first}
+}
+
+// inject sends a datagram from somewhere to the session's port, and reports whether the client got it.
+func (g *gateway) inject(s *session, where *netns.Namespace, from, to string) bool {
+	g.t.Helper()
+	at, err := netip.ParseAddrPort(s.first.Source)
+	g.must(err)
+	const forged = "forged answer of-nobody"
+	g.must(where.Do(func() error {
+		conn, err := net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)}, &net.UDPAddr{IP: net.ParseIP(to), Port: int(at.Port())})
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(conn, forged)
+		return errors.Join(err, conn.Close())
+	}))
+	answer, err := s.Receive(time.Now().Add(200 * time.Millisecond))
+	return err == nil && answer.Backend == strings.Fields(forged)[0]
+}
+
+// TestClientSourceExample: the shortest file that gives servers the client's address, with its kit as printed.
+func TestClientSourceExample(t *testing.T) {
+	eachGateway(t, []string{"net_raw", "net_bind_service"}, func(g *gateway) {
+		text, err := os.ReadFile("../../examples/transparent-source.yaml")
+		g.must(err)
+		g.servers(g.net.Server, "10.77.2.2:53", "10.77.2.3:53")
+		g.start(strings.NewReplacer("10.0.0.53", "10.77.2.2", "10.0.0.54", "10.77.2.3").Replace(string(text)))
+		g.rules("")
+		for protocol := range askers {
+			told, err := g.ask(g.net.Client, protocol, echo.Dialer{}, "10.77.1.1:53")
+			g.must(err)
+			g.must(told.is(told.Server.String(), netns.Client))
+		}
+	})
+}
