@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -169,7 +170,11 @@ func sweepAll() error {
 		if notNumber != nil || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 			continue
 		}
-		err = errors.Join(err, remove(entry.Name()))
+		failed := remove(entry.Name())
+		if _, gone := os.Stat(filepath.Join(directory, entry.Name())); errors.Is(gone, os.ErrNotExist) {
+			continue // be it by us or by another test
+		}
+		err = errors.Join(err, failed)
 	}
 	return err
 }
