@@ -72,7 +72,8 @@ envoy: ## print the path of Envoy: $ENVOY_BIN, or the pinned one
 
 .PHONY: e2e
 e2e: ## the tests that push bytes through a real Envoy
-	scripts/need.sh promtool:prometheus nft:nftables ip:iproute2 setpriv:util-linux iptables:iptables
+	scripts/need.sh promtool:prometheus
+	scripts/namespaces.sh
 	ENVOY_BIN=$$(scripts/envoy.sh) go test -tags e2e -count=1 -timeout 10m ./test/e2e ./test/netns ./internal/render
 
 .PHONY: bench
