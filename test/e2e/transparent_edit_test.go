@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,43 +34,46 @@ func otherListeners(n int) string {
 // TestTransparentEdits: what is open in transparent listeners is untouched by edits of others, and so is the kit.
 func TestTransparentEdits(t *testing.T) {
 	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
-		g.servers(g.net.Server, "10.77.2.2:8080", "[fd77:2::2]:8080", "10.77.2.2:8081", "[fd77:2::2]:8081", "10.77.2.2:9000", "[fd77:2::2]:9000")
+		g.servers(g.net.Server, "10.77.2.2:8080", "[fd77:2::2]:8080", "10.77.2.2:8081", "[fd77:2::2]:8081", "10.77.2.2:8082",
+			"10.77.2.2:9000", "[fd77:2::2]:9000")
 		config := func(n int) string { return "listeners:" + transparentListeners + otherListeners(n) }
 		g.start(config(0))
-		g.rules(`
-  chain nat { type nat hook prerouting priority dstnat; policy accept;
-    tcp dport 8081 redirect to :15002
-  }
-  chain capture { type filter hook prerouting priority mangle; policy accept;
-    ct direction reply accept
-    iifname lo accept
-    tcp dport 8080 tproxy to :15001 meta mark set 0x4c accept
-    meta nfproto ipv4 udp dport 5300 tproxy ip to 127.0.0.1 meta mark set 0x4c accept
-    meta nfproto ipv6 udp dport 5301 tproxy ip6 to ::1 meta mark set 0x4c accept
-  }`)
-		var conns []*echo.Conn
-		for _, addr := range []string{
-			"10.77.2.2:8080", "[fd77:2::2]:8080", "10.77.2.2:8081", "[fd77:2::2]:8081", "10.77.1.1:8004", "[fd77:1::1]:8006",
-		} {
-			conns = append(conns, g.dialAt(addr))
-		}
-		var sessions []*session
-		for _, addr := range []string{"10.77.2.4:5300", "[fd77:2::4]:5301", "10.77.1.1:8004", "[fd77:1::1]:8006"} {
-			sessions = append(sessions, g.openAt(addr))
-		}
-		const edits = 200
-		for n := 1; n <= edits; n++ {
-			g.edit(config(n))
-			if n%10 > 0 {
-				continue
+		g.withKit("script", func() {
+			var conns []*echo.Conn
+			for _, addr := range []string{
+				"10.77.2.2:8080", "[fd77:2::2]:8080", "10.77.2.2:8081", "[fd77:2::2]:8081", "10.77.1.1:8004", "[fd77:1::1]:8006",
+			} {
+				conns = append(conns, g.dialAt(addr))
 			}
-			for _, conn := range conns {
-				g.must(conn.Ask("still here"))
+			var sessions []*session
+			for _, addr := range []string{"10.77.2.4:5300", "[fd77:2::4]:5301", "10.77.1.1:8004", "[fd77:1::1]:8006"} {
+				sessions = append(sessions, g.openAt(addr))
 			}
-			for _, s := range sessions {
-				s.wantUnmoved(g.fleet)
+			wantOpen := func() {
+				for _, conn := range conns {
+					g.must(conn.Ask("still here"))
+				}
+				for _, s := range sessions {
+					s.wantUnmoved(g.fleet)
+				}
 			}
-		}
+			const edits = 200
+			kit := g.kitOf()
+			for n := 1; n <= edits; n++ {
+				g.edit(config(n))
+				if now := g.kitOf(); now != kit {
+					g.t.Fatalf("edit %d changed the kit:\n%s\nbefore:\n%s", n, now, kit)
+				}
+				if n%10 == 0 {
+					wantOpen()
+				}
+			}
+			// One more port is captured: another kit, which takes the place of the first.
+			g.edit(strings.Replace(config(edits), "ports: 8080", "ports: [8080, 8082]", 1))
+			g.on(g.net.Host, g.kit("--format", "script"))
+			g.wantSeen(way{"tcp", "10.77.2.2:8082", "10.77.2.2:8082", netns.Client})
+			wantOpen()
+		})
 	})
 }
 
@@ -104,19 +108,15 @@ backends: {old: {endpoints: "10.77.2.3:9000"}, new: {endpoints: "10.77.2.4:9000"
 `, to)
 		}
 		g.start(config("old"))
-		g.rules(`
-  chain capture { type filter hook prerouting priority mangle; policy accept;
-    ct direction reply accept
-    iifname lo accept
-    tcp dport 8085-8087 tproxy to :15001 meta mark set 0x4c accept
-  }`)
-		steady, original := g.dialAt(nowhere+":8085"), g.dialAt("[fd77:2::4]:8087")
-		g.wantSeen(way{"tcp", nowhere + ":8086", "10.77.2.3:9000", netns.Far})
-		g.edit(config("new"))
-		g.wantSeen(way{"tcp", nowhere + ":8086", "10.77.2.4:9000", netns.Far})
-		time.Sleep(3 * time.Second) // three times as long as what is old may drain
-		g.must(steady.Ask("still here"))
-		g.must(original.Ask("still here"))
-		g.wantStat("listener_manager.listener_in_place_updated", 1)
+		g.withKit("script", func() {
+			steady, original := g.dialAt(nowhere+":8085"), g.dialAt("[fd77:2::4]:8087")
+			g.wantSeen(way{"tcp", nowhere + ":8086", "10.77.2.3:9000", netns.Far})
+			g.edit(config("new"))
+			g.wantSeen(way{"tcp", nowhere + ":8086", "10.77.2.4:9000", netns.Far})
+			time.Sleep(3 * time.Second) // three times as long as what is old may drain
+			g.must(steady.Ask("still here"))
+			g.must(original.Ask("still here"))
+			g.wantStat("listener_manager.listener_in_place_updated", 1)
+		})
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ func eachGateway(t *testing.T, capabilities []string, test func(g *gateway)) {
 		f.Keep(network)
 		f.must(os.Chmod(f.Dir, 0o711)) // for nobody
 		f.Network, f.wrap = network.Host, netns.Unprivileged(capabilities...)
+		f.claims = slices.DeleteFunc(slices.Clone(capabilities), func(name string) bool { return name == "net_bind_service" })
 		test(&gateway{fleet: f, net: network})
 	})
 }
@@ -57,6 +59,13 @@ func (g *gateway) servers(where *netns.Namespace, addrs ...string) {
 			return nil
 		}))
 	}
+}
+
+// forward says whether the host passes on what is not for itself.
+func (g *gateway) forward(on bool) {
+	g.t.Helper()
+	value := map[bool]string{true: "1", false: "0"}[on]
+	g.must(errors.Join(g.net.Host.Sysctl("ipv4/ip_forward", value), g.net.Host.Sysctl("ipv6/conf/all/forwarding", value)))
 }
 
 // seen is how a server was reached.

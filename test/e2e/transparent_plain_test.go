@@ -47,14 +47,16 @@ backends:
   from4: {endpoints: "10.77.2.2:9000", source: {address: 192.0.2.60, freebind: true}}
   from6: {endpoints: "[fd77:2::2]:9000", source: {address: "2001:db8::60", freebind: true}}
 `)
-		g.on(g.net.Host, "ip route add local 192.0.2.60 dev lo; ip route add local 2001:db8::60 dev lo")
-		g.wantNothing(way{protocol: "tcp", addr: "192.0.2.50:8004"})
-		g.on(g.net.Host, "ip addr add 192.0.2.50/32 dev to-client; ip addr add 2001:db8::50/128 dev to-client nodad")
-		for protocol := range askers {
-			g.wantSeen(
-				way{protocol, "192.0.2.50:8004", "10.77.2.2:9000", "192.0.2.60"},
-				way{protocol, "[2001:db8::50]:8006", "[fd77:2::2]:9000", "2001:db8::60"},
-			)
-		}
+		g.withKit("script", func() {
+			g.wantNothing(way{protocol: "tcp", addr: "192.0.2.50:8004"})
+			g.on(g.net.Host, "ip addr add 192.0.2.50/32 dev to-client; ip addr add 2001:db8::50/128 dev to-client nodad")
+			defer g.on(g.net.Host, "ip addr del 192.0.2.50/32 dev to-client; ip addr del 2001:db8::50/128 dev to-client")
+			for protocol := range askers {
+				g.wantSeen(
+					way{protocol, "192.0.2.50:8004", "10.77.2.2:9000", "192.0.2.60"},
+					way{protocol, "[2001:db8::50]:8006", "[fd77:2::2]:9000", "2001:db8::60"},
+				)
+			}
+		})
 	})
 }

@@ -25,21 +25,16 @@ listeners:
   dns4: {udp: {address: "127.0.0.1:15053", transparent: {mode: redirect, ports: 53, from: host}}, to: "10.77.2.4:53"}
   dns6: {udp: {address: "[::1]:15053", transparent: {mode: redirect, ports: 53, from: host}}, to: "[fd77:2::4]:53"}
 `)
-		g.rules(`
-  chain sidecar { type nat hook output priority -100; policy accept;
-    meta skuid 65534 accept
-    fib daddr type local accept
-    tcp dport 9000 redirect to :15001
-    udp dport 53 redirect to :15053
-  }`)
-		g.wantThrough(
-			way{"tcp", "10.77.2.3:9000", "10.77.2.3:9000", netns.Far},
-			way{"tcp", "[fd77:2::3]:9000", "[fd77:2::3]:9000", netns.Far6},
-			way{"udp", "10.77.2.3:53", "10.77.2.4:53", netns.Far},
-			way{"udp", "10.77.2.77:53", "10.77.2.4:53", netns.Far},
-			way{"udp", "[fd77:2::3]:53", "[fd77:2::4]:53", netns.Far6},
-		)
-		g.wantSidecarApart()
+		g.withEachKit(func() {
+			g.wantThrough(
+				way{"tcp", "10.77.2.3:9000", "10.77.2.3:9000", netns.Far},
+				way{"tcp", "[fd77:2::3]:9000", "[fd77:2::3]:9000", netns.Far6},
+				way{"udp", "10.77.2.3:53", "10.77.2.4:53", netns.Far},
+				way{"udp", "10.77.2.77:53", "10.77.2.4:53", netns.Far},
+				way{"udp", "[fd77:2::3]:53", "[fd77:2::4]:53", netns.Far6},
+			)
+			g.wantSidecarApart()
+		})
 	})
 }
 
@@ -61,28 +56,16 @@ listeners:
     to: "10.77.2.4:53"
   dns6: {udp: {address: "[::1]:5300", transparent: {mode: tproxy, from: host}}, to: "[fd77:2::4]:53"}
 `)
-		g.rules(`
-  chain sidecar { type route hook output priority mangle; policy accept;
-    meta skuid 65534 accept
-    fib daddr type local accept
-    ct direction reply accept
-    tcp dport 9000 meta mark set 0x4c
-    udp dport 5300 meta mark set 0x4c
-  }
-  chain capture { type filter hook prerouting priority mangle; policy accept;
-    meta nfproto ipv4 iifname lo meta mark 0x4c tcp dport 9000 tproxy ip to 127.0.0.1:15001 accept
-    meta nfproto ipv6 iifname lo meta mark 0x4c tcp dport 9000 tproxy ip6 to [::1]:15001 accept
-    meta nfproto ipv4 iifname lo meta mark 0x4c udp dport 5300 tproxy ip to 127.0.0.1:5300 accept
-    meta nfproto ipv6 iifname lo meta mark 0x4c udp dport 5300 tproxy ip6 to [::1]:5300 accept
-  }`)
-		g.wantThrough(
-			way{"tcp", "10.77.2.3:9000", "10.77.2.3:9000", netns.Far},
-			way{"tcp", "[fd77:2::3]:9000", "[fd77:2::3]:9000", netns.Far6},
-			way{"udp", "10.77.2.3:5300", "10.77.2.2:53", netns.Far},
-			way{"udp", "10.77.2.77:5300", "10.77.2.4:53", netns.Far},
-			way{"udp", "[fd77:2::3]:5300", "[fd77:2::4]:53", netns.Far6},
-		)
-		g.wantSidecarApart()
+		g.withEachKit(func() {
+			g.wantThrough(
+				way{"tcp", "10.77.2.3:9000", "10.77.2.3:9000", netns.Far},
+				way{"tcp", "[fd77:2::3]:9000", "[fd77:2::3]:9000", netns.Far6},
+				way{"udp", "10.77.2.3:5300", "10.77.2.2:53", netns.Far},
+				way{"udp", "10.77.2.77:5300", "10.77.2.4:53", netns.Far},
+				way{"udp", "[fd77:2::3]:5300", "[fd77:2::4]:53", netns.Far6},
+			)
+			g.wantSidecarApart()
+		})
 	})
 }
 
@@ -118,7 +101,6 @@ func (g *gateway) wantSidecarApart() {
 			g.t.Errorf("from the host %s to %s: %s saw %s, %v", told.Asked, addr, told.Server, told.Client, err)
 		}
 	}
-	for _, addr := range []string{"10.77.1.1:15001", "[fd77:1::1]:15001"} {
-		g.wantNothing(way{protocol: "tcp", addr: addr})
-	}
+	g.wantNothing(way{protocol: "tcp", addr: "10.77.1.1:15001"}, way{protocol: "tcp", addr: "[fd77:1::1]:15001"})
+	g.wantCalls("out", 0, g.net.Host, "127.0.0.1:15001", "[::1]:15001")
 }

@@ -16,40 +16,34 @@ import (
 	"github.com/l4xds/l4xds/test/netns"
 )
 
-// TestClientSource: servers see the client's address, elsewhere, on Envoy's host, and there on loopback; and their other
-// clients are served as before.
+// TestClientSource: servers see the client's address, elsewhere and on Envoy's host; and their other clients are served as
+// before.
 func TestClientSource(t *testing.T) {
 	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
-		g.servers(g.net.Host, "10.77.1.1:9000", "[fd77:1::1]:9000", "127.0.0.1:9001")
+		g.servers(g.net.Host, "10.77.1.1:9000", "[fd77:1::1]:9000")
 		g.start(`
 listeners:
   far4: {tcp: 8004, udp: 8004, to: "10.77.2.2:9000", source: client}
   far6: {tcp: "[fd77:1::1]:8006", udp: "[fd77:1::1]:8006", to: "[fd77:2::2]:9000", source: client}
   here4: {tcp: 8014, udp: 8014, to: "10.77.1.1:9000", source: client}
   here6: {tcp: "[fd77:1::1]:8016", udp: "[fd77:1::1]:8016", to: "[fd77:1::1]:9000", source: client}
-  loop: {tcp: 8024, udp: 8024, to: "127.0.0.1:9001", source: client}
 `)
-		g.rules("")
-		g.on(g.net.Host, "sysctl -qw net.ipv4.conf.all.route_localnet=1")
-		for protocol := range askers {
-			g.wantSeen(
-				way{protocol, "10.77.1.1:8004", "10.77.2.2:9000", netns.Client},
-				way{protocol, "[fd77:1::1]:8006", "[fd77:2::2]:9000", netns.Client6},
-				way{protocol, "10.77.1.1:8014", "10.77.1.1:9000", netns.Client},
-				way{protocol, "[fd77:1::1]:8016", "[fd77:1::1]:9000", netns.Client6},
-				way{protocol, "10.77.1.1:8024", "127.0.0.1:9001", netns.Client},
-			)
-			for from, other := range map[string]way{
-				"10.77.1.3": {protocol, "10.77.1.1:8004", "10.77.2.2:9000", "10.77.1.3"},
-				"fd77:1::3": {protocol, "[fd77:1::1]:8006", "[fd77:2::2]:9000", "fd77:1::3"},
-			} {
-				g.wantSeenFrom(g.net.Client, echo.Dialer{From: from}, other)
+		g.withEachKit(func() {
+			for protocol := range askers {
+				g.wantSeen(
+					way{protocol, "10.77.1.1:8004", "10.77.2.2:9000", netns.Client},
+					way{protocol, "[fd77:1::1]:8006", "[fd77:2::2]:9000", netns.Client6},
+					way{protocol, "10.77.1.1:8014", "10.77.1.1:9000", netns.Client},
+					way{protocol, "[fd77:1::1]:8016", "[fd77:1::1]:9000", netns.Client6},
+				)
+				g.wantSeenFrom(g.net.Client, echo.Dialer{From: "10.77.1.3"}, way{protocol, "10.77.1.1:8004", "10.77.2.2:9000", "10.77.1.3"})
+				g.wantSeenFrom(g.net.Client, echo.Dialer{From: "fd77:1::3"}, way{protocol, "[fd77:1::1]:8006", "[fd77:2::2]:9000", "fd77:1::3"})
+				for _, direct := range []string{"10.77.2.2:9000", "[fd77:2::2]:9000", "10.77.1.1:9000", "[fd77:1::1]:9000"} {
+					g.wantDirect(protocol, direct)
+				}
 			}
-			for _, direct := range []string{"10.77.2.2:9000", "[fd77:2::2]:9000", "10.77.1.1:9000", "[fd77:1::1]:9000"} {
-				g.wantDirect(protocol, direct)
-			}
-		}
+		})
 	})
 }
 
@@ -62,8 +56,58 @@ func (g *gateway) wantDirect(protocol, addr string) {
 	}
 }
 
+// TestClientSourceLoopback: a server on the loopback of Envoy's host sees the client's address, for which the kernel has to
+// let packets of loopback out; others still cannot reach what listens there, even if they try.
+func TestClientSourceLoopback(t *testing.T) {
+	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
+		g.servers(g.net.Host, "127.0.0.1:9000")
+		g.start(`listeners: {loop: {tcp: 8024, udp: 8024, to: "127.0.0.1:9000", source: client}}`)
+		// A client that has no loopback of its own sends what is for 127.0.0.1 to the host.
+		g.on(g.net.Client, "ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via 10.77.1.1")
+		g.must(g.net.Client.Sysctl("ipv4/conf/all/route_localnet", "1"))
+		for format, open := range map[string]string{
+			"script":   "nft flush chain inet l4xds localnet",
+			"iptables": "iptables -t raw -F L4XDS-LOCALNET",
+		} {
+			g.withKit(format, func() {
+				for protocol := range askers {
+					g.wantSeen(way{protocol, "10.77.1.1:8024", "127.0.0.1:9000", netns.Client})
+					g.wantNothing(way{protocol: protocol, addr: "127.0.0.1:9000"})
+				}
+				g.on(g.net.Host, open)
+				g.wantDirect("tcp", "127.0.0.1:9000")
+			})
+		}
+	})
+}
+
+// TestClientSourceFarServer: a server whose way to the clients does not lead through Envoy's host is given one for its
+// answers by the kit of its side.
+func TestClientSourceFarServer(t *testing.T) {
+	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
+		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
+		g.on(g.net.Server, "ip route del default; ip -6 route del default")
+		g.start(`
+listeners:
+  far4: {tcp: 8004, udp: 8004, to: "10.77.2.2:9000", source: client}
+  far6: {tcp: "[fd77:1::1]:8006", udp: "[fd77:1::1]:8006", to: "[fd77:2::2]:9000", source: client}
+`)
+		ways := []way{
+			{"tcp", "10.77.1.1:8004", "10.77.2.2:9000", netns.Client},
+			{"udp", "10.77.1.1:8004", "10.77.2.2:9000", netns.Client},
+			{"tcp", "[fd77:1::1]:8006", "[fd77:2::2]:9000", netns.Client6},
+			{"udp", "[fd77:1::1]:8006", "[fd77:2::2]:9000", netns.Client6},
+		}
+		g.withKit("script", func() {
+			g.wantNothing(ways...)
+			g.withKitOn(g.net.Server, func() { g.wantSeen(ways...) },
+				"--format", "script", "--side", "server", "--envoy", netns.Far, "--envoy", netns.Far6)
+		})
+	})
+}
+
 // TestClientSourceInjection: a datagram to the port of a session at which nobody asked for it does not reach the client,
-// neither at the client's address nor at one of the host. The rule against it is what keeps it away.
+// neither at the client's address nor at one of the host.
 func TestClientSourceInjection(t *testing.T) {
 	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
@@ -72,36 +116,46 @@ listeners:
   far4: {udp: 8004, to: "10.77.2.2:9000", source: client}
   far6: {udp: "[fd77:1::1]:8006", to: "[fd77:2::2]:9000", source: client}
 `)
-		g.rules("")
-		four, six := g.openAt("10.77.1.1:8004"), g.openAt("[fd77:1::1]:8006")
-		addrs4, addrs6 := []string{netns.Client, netns.Near, netns.Far}, []string{netns.Client6, netns.Near6, netns.Far6}
-		for _, s := range []struct {
-			*session
-			where *netns.Namespace
-			from  string
-			to    []string
-		}{
-			{four, g.net.Server, "10.77.2.2", addrs4}, // the server, from another port
-			{four, g.net.Server, "10.77.2.4", addrs4},
-			{four, g.net.Client, "10.77.1.3", addrs4},
-			{six, g.net.Server, "fd77:2::2", addrs6},
-			{six, g.net.Server, "fd77:2::4", addrs6},
-			{six, g.net.Client, "fd77:1::3", addrs6},
+		for format, unguard := range map[string]string{
+			"script":   "nft flush chain inet l4xds guard",
+			"iptables": "iptables -F L4XDS-GUARD; ip6tables -F L4XDS-GUARD",
 		} {
-			for _, to := range s.to {
-				if g.inject(s.session, s.where, s.from, to) {
-					g.t.Errorf("a datagram from %s to %s reached the client", s.from, to)
-				}
-			}
-			if _, err := s.Ask("still", patience); err != nil {
-				g.t.Errorf("the session no longer works: %v", err)
-			}
-		}
-		g.on(g.net.Host, "nft flush chain inet l4xds input")
-		if !g.inject(four, g.net.Server, "10.77.2.4", netns.Far) || !g.inject(six, g.net.Server, "fd77:2::4", netns.Far6) {
-			g.t.Error("without the rule nothing reaches the client either: this shows nothing")
+			g.withKit(format, func() { g.wantNoInjection(unguard) })
 		}
 	})
+}
+
+// wantNoInjection wants nobody to be able to speak in the place of a server, as long as the guard is there.
+func (g *gateway) wantNoInjection(unguard string) {
+	g.t.Helper()
+	four, six := g.openAt("10.77.1.1:8004"), g.openAt("[fd77:1::1]:8006")
+	addrs4, addrs6 := []string{netns.Client, netns.Near, netns.Far}, []string{netns.Client6, netns.Near6, netns.Far6}
+	for _, s := range []struct {
+		*session
+		where *netns.Namespace
+		from  string
+		to    []string
+	}{
+		{four, g.net.Server, "10.77.2.2", addrs4}, // the server, from another port
+		{four, g.net.Server, "10.77.2.4", addrs4},
+		{four, g.net.Client, "10.77.1.3", addrs4},
+		{six, g.net.Server, "fd77:2::2", addrs6},
+		{six, g.net.Server, "fd77:2::4", addrs6},
+		{six, g.net.Client, "fd77:1::3", addrs6},
+	} {
+		for _, to := range s.to {
+			if g.inject(s.session, s.where, s.from, to) {
+				g.t.Errorf("a datagram from %s to %s reached the client", s.from, to)
+			}
+		}
+		if _, err := s.Ask("still", patience); err != nil {
+			g.t.Errorf("the session no longer works: %v", err)
+		}
+	}
+	g.on(g.net.Host, unguard)
+	if !g.inject(four, g.net.Server, "10.77.2.4", netns.Far) || !g.inject(six, g.net.Server, "fd77:2::4", netns.Far6) {
+		g.t.Error("without the guard nothing reaches the client either: this shows nothing")
+	}
 }
 
 // openAt opens a session from the client's network.
@@ -143,11 +197,12 @@ func TestClientSourceExample(t *testing.T) {
 		g.must(err)
 		g.servers(g.net.Server, "10.77.2.2:53", "10.77.2.3:53")
 		g.start(strings.NewReplacer("10.0.0.53", "10.77.2.2", "10.0.0.54", "10.77.2.3").Replace(string(text)))
-		g.rules("")
-		for protocol := range askers {
-			told, err := g.ask(g.net.Client, protocol, echo.Dialer{}, "10.77.1.1:53")
-			g.must(err)
-			g.must(told.is(told.Server.String(), netns.Client))
-		}
+		g.withKit("script", func() {
+			for protocol := range askers {
+				told, err := g.ask(g.net.Client, protocol, echo.Dialer{}, "10.77.1.1:53")
+				g.must(err)
+				g.must(told.is(told.Server.String(), netns.Client))
+			}
+		})
 	})
 }
