@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -57,25 +58,35 @@ listeners:
 			g.wantSeen(append(always, low)...)
 			g.wantNothing(needy...)
 			g.wantLogged(envoy, "URX")
+			g.must(envoy.Close())
+			all := maps.Clone(transparent)
+			all["tcp/0.0.0.0:81"] = lowPort
+			g.startWith("", all)
+			g.wantSeen(always...)
+			g.wantNothing(append(needy, low)...)
 		})
 	})
 }
 
-// startWith starts an Envoy with this capability alone, which refuses these listeners and no others.
+// startWith starts an Envoy with this capability alone, or with none, which refuses these listeners and no others.
 func (g *gateway) startWith(capability string, refused map[string]string) *rig.Envoy {
 	g.t.Helper()
+	id, wrap := "none", netns.Unprivileged()
+	if capability != "" {
+		id, wrap = capability, netns.Unprivileged(capability)
+	}
 	envoy, err := g.StartEnvoy(rig.EnvoyOptions{
-		ID: capability, Cluster: "edge", Variant: g.variant, Daemon: g.daemon, Wrap: netns.Unprivileged(capability), Capabilities: []string{"net_raw"},
+		ID: id, Cluster: "edge", Variant: g.variant, Daemon: g.daemon, Wrap: wrap, Capabilities: []string{"net_raw"},
 	})
 	g.must(err)
 	g.wait(envoy.WaitReady)
 	g.waitStatus(func(s *rig.Status) error {
 		for _, node := range s.Nodes {
-			if node.ID == capability {
+			if node.ID == id {
 				return refuses(node, refused)
 			}
 		}
-		return fmt.Errorf("%s is not connected", capability)
+		return fmt.Errorf("%s is not connected", id)
 	})
 	return envoy
 }
