@@ -8,8 +8,8 @@ import (
 	"github.com/l4xds/l4xds/test/netns"
 )
 
-// TestPlain: what needs no privilege. Servers see Envoy's own address, or the one of the host that the file names.
-func TestPlain(t *testing.T) {
+// TestTransparentPlain: what needs no privilege. Servers see Envoy's own address, or the one of the host that the file names.
+func TestTransparentPlain(t *testing.T) {
 	eachGateway(t, nil, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
 		g.on(g.net.Host, "ip addr add 10.77.2.9/24 dev to-server; ip addr add fd77:2::9/64 dev to-server preferred_lft 0 nodad")
@@ -34,9 +34,9 @@ backends: {both-from: {endpoints: "[fd77:2::2]:9000", source: [10.77.2.9, "fd77:
 	})
 }
 
-// TestFreebind: a listener is there before its address is, and serves from the moment that it comes. Servers can be
+// TestTransparentFreebind: a listener is there before its address is, and serves from the moment that it comes. Servers can be
 // reached from an address that the host never has.
-func TestFreebind(t *testing.T) {
+func TestTransparentFreebind(t *testing.T) {
 	eachGateway(t, nil, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
 		g.start(`

@@ -14,10 +14,10 @@ import (
 	"github.com/l4xds/l4xds/test/rig"
 )
 
-// TestPrivileges: what an Envoy can do with each capability alone, although it declares that it can do all: what it
+// TestTransparentPrivileges: what an Envoy can do with each capability alone, although it declares that it can do all: what it
 // refuses, in its own words, and what it accepts and closes. All else serves, and what is captured for a listener that it
 // refused goes nowhere.
-func TestPrivileges(t *testing.T) {
+func TestTransparentPrivileges(t *testing.T) {
 	const (
 		option  = "ListenSocket: Setting socket options failed"
 		source  = "The platform does not support either IP_TRANSPARENT or IPV6_TRANSPARENT. Or the envoy is not running with the CAP_NET_ADMIN capability."

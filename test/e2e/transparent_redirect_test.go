@@ -10,10 +10,10 @@ import (
 	"github.com/l4xds/l4xds/test/netns"
 )
 
-// TestRedirect: captured by NAT, with an Envoy that has no privilege at all. Connections reach where they were going, or
+// TestTransparentRedirect: captured by NAT, with an Envoy that has no privilege at all. Connections reach where they were going, or
 // what the listener says, by the port and the address that the client dialled; datagrams reach what the listener says,
 // and their answers come from where they were sent to.
-func TestRedirect(t *testing.T) {
+func TestTransparentRedirect(t *testing.T) {
 	eachGateway(t, nil, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.2:8080", "10.77.2.3:8080", "10.77.2.3:8082", "[fd77:2::3]:8080", "10.77.2.4:9000", "[fd77:2::4]:9000")
 		g.start(`

@@ -9,9 +9,9 @@ import (
 	"github.com/l4xds/l4xds/test/netns"
 )
 
-// TestSidecarRedirect: what programs of Envoy's host send out goes through Envoy, which needs no privilege; what they send
+// TestTransparentSidecarRedirect: what programs of Envoy's host send out goes through Envoy, which needs no privilege; what they send
 // to each other does not, and nobody outside can use the listeners.
-func TestSidecarRedirect(t *testing.T) {
+func TestTransparentSidecarRedirect(t *testing.T) {
 	eachGateway(t, nil, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.3:9000", "[fd77:2::3]:9000", "10.77.2.3:9001",
 			"10.77.2.3:53", "[fd77:2::3]:53", "10.77.2.4:53", "[fd77:2::4]:53")
@@ -38,8 +38,8 @@ listeners:
 	})
 }
 
-// TestSidecarTProxy: the same without NAT, so that datagrams can be told apart by where they were going.
-func TestSidecarTProxy(t *testing.T) {
+// TestTransparentSidecarTProxy: the same without NAT, so that datagrams can be told apart by where they were going.
+func TestTransparentSidecarTProxy(t *testing.T) {
 	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.3:9000", "[fd77:2::3]:9000", "10.77.2.3:9001",
 			"10.77.2.3:5300", "[fd77:2::3]:5300", "10.77.2.2:53", "10.77.2.4:53", "[fd77:2::4]:53")

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -16,9 +15,9 @@ import (
 	"github.com/l4xds/l4xds/test/netns"
 )
 
-// TestClientSource: servers see the client's address, elsewhere and on Envoy's host; and their other clients are served as
+// TestTransparentSource: servers see the client's address, elsewhere and on Envoy's host; and their other clients are served as
 // before.
-func TestClientSource(t *testing.T) {
+func TestTransparentSource(t *testing.T) {
 	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
 		g.servers(g.net.Host, "10.77.1.1:9000", "[fd77:1::1]:9000")
@@ -56,9 +55,9 @@ func (g *gateway) wantDirect(protocol, addr string) {
 	}
 }
 
-// TestClientSourceLoopback: a server on the loopback of Envoy's host sees the client's address, for which the kernel has to
+// TestTransparentSourceLoopback: a server on the loopback of Envoy's host sees the client's address, for which the kernel has to
 // let packets of loopback out; others still cannot reach what listens there, even if they try.
-func TestClientSourceLoopback(t *testing.T) {
+func TestTransparentSourceLoopback(t *testing.T) {
 	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
 		g.servers(g.net.Host, "127.0.0.1:9000")
 		g.start(`listeners: {loop: {tcp: 8024, udp: 8024, to: "127.0.0.1:9000", source: client}}`)
@@ -81,9 +80,9 @@ func TestClientSourceLoopback(t *testing.T) {
 	})
 }
 
-// TestClientSourceFarServer: a server whose way to the clients does not lead through Envoy's host is given one for its
+// TestTransparentSourceFarServer: a server whose way to the clients does not lead through Envoy's host is given one for its
 // answers by the kit of its side.
-func TestClientSourceFarServer(t *testing.T) {
+func TestTransparentSourceFarServer(t *testing.T) {
 	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
 		g.on(g.net.Server, "ip route del default; ip -6 route del default")
@@ -106,9 +105,9 @@ listeners:
 	})
 }
 
-// TestClientSourceInjection: a datagram to the port of a session at which nobody asked for it does not reach the client,
+// TestTransparentSourceInjection: a datagram to the port of a session at which nobody asked for it does not reach the client,
 // neither at the client's address nor at one of the host.
-func TestClientSourceInjection(t *testing.T) {
+func TestTransparentSourceInjection(t *testing.T) {
 	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
 		g.start(`
@@ -143,10 +142,8 @@ func (g *gateway) wantNoInjection(unguard string) {
 		{six, g.net.Server, "fd77:2::4", addrs6},
 		{six, g.net.Client, "fd77:1::3", addrs6},
 	} {
-		for _, to := range s.to {
-			if g.inject(s.session, s.where, s.from, to) {
-				g.t.Errorf("a datagram from %s to %s reached the client", s.from, to)
-			}
+		if g.inject(s.session, s.where, s.from, s.to...) {
+			g.t.Errorf("a datagram from %s to one of %s reached the client", s.from, s.to)
 		}
 		if _, err := s.Ask("still", patience); err != nil {
 			g.t.Errorf("the session no longer works: %v", err)
@@ -172,26 +169,29 @@ func (g *gateway) openAt(addr string) *session {
 	return &session{Session: client, first: first}
 }
 
-// inject sends a datagram from somewhere to the session's port, and reports whether the client got it.
-func (g *gateway) inject(s *session, where *netns.Namespace, from, to string) bool {
+// inject sends datagrams from somewhere to the session's port at these addresses, and reports whether the client got one.
+func (g *gateway) inject(s *session, where *netns.Namespace, from string, to ...string) bool {
 	g.t.Helper()
 	at, err := netip.ParseAddrPort(s.first.Source)
 	g.must(err)
 	const forged = "forged answer of-nobody"
 	g.must(where.Do(func() error {
-		conn, err := net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)}, &net.UDPAddr{IP: net.ParseIP(to), Port: int(at.Port())})
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)})
 		if err != nil {
 			return err
 		}
-		_, err = io.WriteString(conn, forged)
+		for _, addr := range to {
+			_, failed := conn.WriteTo([]byte(forged), &net.UDPAddr{IP: net.ParseIP(addr), Port: int(at.Port())})
+			err = errors.Join(err, failed)
+		}
 		return errors.Join(err, conn.Close())
 	}))
 	answer, err := s.Receive(time.Now().Add(200 * time.Millisecond))
 	return err == nil && answer.Backend == strings.Fields(forged)[0]
 }
 
-// TestClientSourceExample: the shortest file that gives servers the client's address, with its kit as printed.
-func TestClientSourceExample(t *testing.T) {
+// TestTransparentSourceExample: the shortest file that gives servers the client's address, with its kit as printed.
+func TestTransparentSourceExample(t *testing.T) {
 	eachGateway(t, []string{"net_raw", "net_bind_service"}, func(g *gateway) {
 		text, err := os.ReadFile("../../examples/transparent-source.yaml")
 		g.must(err)

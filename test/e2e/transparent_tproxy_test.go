@@ -8,9 +8,9 @@ import (
 	"github.com/l4xds/l4xds/test/netns"
 )
 
-// TestTProxy: captured as it is. Both protocols can be told apart by where they were going; TCP can go on there. With
+// TestTransparentTProxy: captured as it is. Both protocols can be told apart by where they were going; TCP can go on there. With
 // `source: client` beside it servers see nothing of Envoy.
-func TestTProxy(t *testing.T) {
+func TestTransparentTProxy(t *testing.T) {
 	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
 		g.servers(g.net.Server, "10.77.2.2:8080", "10.77.2.3:8080", "[fd77:2::3]:8080", "10.77.2.3:8082", "[fd77:2::3]:8082",
 			"10.77.2.2:9000", "10.77.2.3:9000", "10.77.2.4:9000", "[fd77:2::2]:9000", "[fd77:2::4]:9000")
