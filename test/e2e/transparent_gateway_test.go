@@ -164,16 +164,18 @@ func (g *gateway) wantSeen(ways ...way) {
 	}
 }
 
-func (g *gateway) wantSeenFrom(where *netns.Namespace, from echo.Dialer, w way) {
+func (g *gateway) wantSeenFrom(where *netns.Namespace, from echo.Dialer, w way) seen {
 	g.t.Helper()
 	told, err := g.ask(where, w.protocol, from, w.addr)
 	if err != nil {
 		g.t.Errorf("%s to %s: %v, want %s to see %s", w.protocol, w.addr, err, w.server, w.source)
-		return
+		return told
 	}
+	g.t.Logf("%s from %s to %s: %s saw %s", w.protocol, told.Asked, w.addr, told.Server, told.Client)
 	if err := told.is(w.server, w.source); err != nil {
-		g.t.Errorf("%s from %s to %s: %v", w.protocol, told.Asked, w.addr, err)
+		g.t.Error(err)
 	}
+	return told
 }
 
 // is says how it differs from a server that was reached by its address, and saw this IP address.

@@ -74,14 +74,7 @@ listeners:
 func (g *gateway) wantThrough(ways ...way) {
 	g.t.Helper()
 	for _, w := range ways {
-		told, err := g.ask(g.net.Host, w.protocol, echo.Dialer{}, w.addr)
-		if err == nil {
-			err = told.is(w.server, w.source)
-		}
-		switch {
-		case err != nil:
-			g.t.Errorf("%s from the host to %s: %v", w.protocol, w.addr, err)
-		case told.Client == told.Asked:
+		if told := g.wantSeenFrom(g.net.Host, echo.Dialer{}, w); told.Client == told.Asked {
 			g.t.Errorf("%s from the host to %s went past Envoy", w.protocol, w.addr)
 		}
 	}

@@ -190,6 +190,64 @@ func (g *gateway) inject(s *session, where *netns.Namespace, from string, to ...
 	return err == nil && answer.Backend == strings.Fields(forged)[0]
 }
 
+// TestTransparentSourceProxied: the address in a PROXY header becomes the one that connections come from, and the other way
+// round the client's goes into a header, with that which it dialled.
+func TestTransparentSourceProxied(t *testing.T) {
+	eachGateway(t, []string{"net_raw"}, func(g *gateway) {
+		g.servers(g.net.Server, "10.77.2.2:9000", "[fd77:2::2]:9000")
+		g.must(g.net.Server.Do(func() error {
+			for _, addr := range []string{"10.77.2.2:9100", "[fd77:2::2]:9100"} {
+				told, err := echo.ListenProxied("told", addr, 2, nil)
+				if err != nil {
+					return err
+				}
+				g.Keep(told)
+			}
+			return nil
+		}))
+		g.start(`
+listeners:
+  in4: {tcp: 8004, to: "10.77.2.2:9000", proxy_protocol: require, source: client}
+  in6: {tcp: "[fd77:1::1]:8006", to: "[fd77:2::2]:9000", proxy_protocol: require, source: client}
+  out4: {tcp: 8014, to: {endpoints: "10.77.2.2:9100", proxy_protocol: v2}}
+  out6: {tcp: "[fd77:1::1]:8016", to: {endpoints: "[fd77:2::2]:9100", proxy_protocol: v2}}
+  captured:
+    tcp: {address: "[::]:15001", transparent: {mode: tproxy, ports: 7777}}
+    to: {endpoints: "10.77.2.2:9100", proxy_protocol: v2}
+  redirected:
+    tcp: {address: "[::]:15002", transparent: {mode: redirect, ports: 7778}}
+    to: {endpoints: "10.77.2.2:9100", proxy_protocol: v2}
+`)
+		g.withKit("script", func() {
+			four, six := way{"tcp", "10.77.1.1:8004", "10.77.2.2:9000", "203.0.113.7"}, way{"tcp", "[fd77:1::1]:8006", "[fd77:2::2]:9000", "2001:db8::9"}
+			for _, header := range []func(from, to string) string{
+				echo.HeaderV1, func(from, to string) string { return echo.HeaderV2(from, to) },
+			} {
+				g.wantSeenFrom(g.net.Client, echo.Dialer{Header: header("203.0.113.7:1234", "198.51.100.9:443")}, four)
+				g.wantSeenFrom(g.net.Client, echo.Dialer{Header: header("[2001:db8::9]:1234", "[2001:db8::a]:443")}, six)
+			}
+			four.source = netns.Client // a header of nobody
+			g.wantSeenFrom(g.net.Client, echo.Dialer{Header: echo.HeaderOfNobody}, four)
+			for _, addr := range []string{
+				"10.77.1.1:8014", "[fd77:1::1]:8016", nowhere + ":7777", "[" + nowhere6 + "]:7777", nowhere + ":7778", "[" + nowhere6 + "]:7778",
+			} {
+				g.wantToldAt(addr)
+			}
+		})
+	})
+}
+
+// wantToldAt wants the server to be told the very address and port of the client, and those that it dialled.
+func (g *gateway) wantToldAt(addr string) {
+	g.t.Helper()
+	conn := g.dialAt(addr)
+	g.must(conn.Ask("hello"))
+	g.t.Logf("tcp from %s to %s: the server was told %s", conn.LocalAddr(), addr, conn.Source)
+	if want := conn.LocalAddr().String() + ">" + addr; conn.Source != want {
+		g.t.Errorf("want %s", want)
+	}
+}
+
 // TestTransparentSourceExample: the shortest file that gives servers the client's address, with its kit as printed.
 func TestTransparentSourceExample(t *testing.T) {
 	eachGateway(t, []string{"net_raw", "net_bind_service"}, func(g *gateway) {
