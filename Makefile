@@ -73,7 +73,8 @@ envoy: ## print the path of Envoy: $ENVOY_BIN, or the pinned one
 .PHONY: e2e
 e2e: ## the tests that push bytes through a real Envoy
 	scripts/need.sh promtool:prometheus
-	ENVOY_BIN=$$(scripts/envoy.sh) go test -tags e2e -count=1 -timeout 10m ./test/e2e ./internal/render
+	scripts/namespaces.sh
+	ENVOY_BIN=$$(scripts/envoy.sh) go test -tags e2e -count=1 -timeout 10m ./test/e2e ./test/netns ./internal/render
 
 .PHONY: bench
 bench: ## times and memory beside Envoy's own files and stock go-control-plane; half an hour

@@ -30,7 +30,9 @@ type fleet struct {
 	t       *testing.T
 	ctx     context.Context // ends with the test
 	variant string
-	program string // the l4xds command; empty is the one that all tests use
+	program string   // the l4xds command; empty is the one that all tests use
+	wrap    []string // words in front of the command of Envoys
+	claims  []string // the capabilities that Envoys declare
 	words   map[string]string
 	daemon  *rig.Daemon
 	envoy   *rig.Envoy // the first one
@@ -200,7 +202,7 @@ func (f *fleet) startDaemon(config string, flags ...string) {
 func (f *fleet) startEnvoy(id, cluster string, metadata ...string) *rig.Envoy {
 	f.t.Helper()
 	envoy, err := f.StartEnvoy(rig.EnvoyOptions{
-		ID: id, Cluster: cluster, Metadata: metadata, Variant: f.variant, Daemon: f.daemon,
+		ID: id, Cluster: cluster, Metadata: metadata, Variant: f.variant, Daemon: f.daemon, Wrap: f.wrap, Capabilities: f.claims,
 	})
 	f.must(err)
 	f.wait(envoy.WaitReady)

@@ -173,6 +173,9 @@ func (s *Session) Ask(text string, wait time.Duration) (Answer, error) {
 	}
 }
 
+// LocalAddr is the address that it sends from.
+func (s *Session) LocalAddr() net.Addr { return s.conn.LocalAddr() }
+
 // Send sends one datagram.
 func (s *Session) Send(text string) error {
 	_, err := io.WriteString(s.conn, text)

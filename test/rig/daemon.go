@@ -126,7 +126,7 @@ func (d *Daemon) Save(text string) error {
 // WaitReady waits until a good configuration is in force.
 func (d *Daemon) WaitReady(ctx context.Context) error {
 	return d.until(ctx, func() error {
-		_, err := get(ctx, "http://"+d.Admin+"/readyz")
+		_, err := d.rig.get(ctx, "http://"+d.Admin+"/readyz")
 		return err
 	})
 }
@@ -134,14 +134,14 @@ func (d *Daemon) WaitReady(ctx context.Context) error {
 // WaitAlive waits until the daemon answers at all, whether or not it has a configuration.
 func (d *Daemon) WaitAlive(ctx context.Context) error {
 	return d.until(ctx, func() error {
-		_, err := get(ctx, "http://"+d.Admin+"/healthz")
+		_, err := d.rig.get(ctx, "http://"+d.Admin+"/healthz")
 		return err
 	})
 }
 
 // Status asks the daemon how things stand.
 func (d *Daemon) Status(ctx context.Context) (*Status, error) {
-	text, err := get(ctx, "http://"+d.Admin+"/status?format=json")
+	text, err := d.rig.get(ctx, "http://"+d.Admin+"/status?format=json")
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (d *Daemon) Status(ctx context.Context) (*Status, error) {
 
 // Metrics is the text of /metrics.
 func (d *Daemon) Metrics(ctx context.Context) (string, error) {
-	return get(ctx, "http://"+d.Admin+"/metrics")
+	return d.rig.get(ctx, "http://"+d.Admin+"/metrics")
 }
 
 // WaitStatus waits until the daemon's status satisfies want, which says what is missing.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"os/exec"
 	"slices"
@@ -90,8 +88,9 @@ func (e *Envoy) Start() error {
 	if err != nil {
 		return err
 	}
-	// Short drains: a test that removes a listener wants its port back. Short flushes: it also wants to read the log.
-	words := append(slices.Clone(e.wrap), bin, "-c", e.bootstrap, "--concurrency", "2", "--use-dynamic-base-id",
+	// Short drains: a test that removes a listener wants its port back. Short flushes: it also wants to read the log. No
+	// hot restarts: they leave shared memory behind.
+	words := append(slices.Clone(e.wrap), bin, "-c", e.bootstrap, "--concurrency", "2", "--disable-hot-restart",
 		"--drain-time-s", "1", "--file-flush-interval-msec", "100", "--log-level", "warning")
 	e.Process, err = e.rig.Start(e.name, words[0], words[1:]...)
 	return err
@@ -166,23 +165,5 @@ func (e *Envoy) HostStat(ctx context.Context, cluster, endpoint, name string) (i
 }
 
 func (e *Envoy) get(ctx context.Context, path string) (string, error) {
-	return get(ctx, "http://"+e.Admin+path)
-}
-
-// get is the body of a page; an answer other than 200 is an error.
-func get(ctx context.Context, url string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", url, response.Status)
-	}
-	return string(body), err
+	return e.rig.get(ctx, "http://"+e.Admin+path)
 }

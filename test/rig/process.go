@@ -31,8 +31,15 @@ func (r *Rig) Start(name, program string, args ...string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // the child has its own
-	p := &Process{Log: log.Name(), cmd: exec.Command(program, args...), done: make(chan struct{})}
+	defer func() { _ = log.Close() }()       // the child has its own
+	if err := log.Chmod(0o666); err != nil { // another user may open it once more, as /dev/stdout
+		return nil, err
+	}
+	words := append([]string{program}, args...)
+	if r.Network != nil {
+		words = r.Network.Command(words...)
+	}
+	p := &Process{Log: log.Name(), cmd: exec.Command(words[0], words[1:]...), done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = r.Dir, log, log
 	p.cmd.SysProcAttr = diesWithParent()
 	if err := start(p.cmd); err != nil {
