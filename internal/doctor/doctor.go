@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/l4xds/l4xds/internal/finding"
 	"github.com/l4xds/l4xds/pkg/config"
 )
 
@@ -47,7 +48,7 @@ type Finding struct {
 	// Step is what was tried.
 	Step Step `json:"step"`
 	// Result is how it went.
-	Result Result `json:"result"`
+	Result finding.Result `json:"result"`
 	// Message says it in words, Advice what to do; empty where there is nothing to do.
 	Message string `json:"message"`
 	Advice  string `json:"advice,omitempty"`
@@ -74,19 +75,6 @@ const (
 	HTTP     Step = "http"
 	Request  Step = "request"
 	Exchange Step = "exchange"
-)
-
-// Result is how a step went.
-type Result string
-
-// The results.
-const (
-	OK Result = "ok"
-	// Unsure is what may be well, and cannot be told from here.
-	Unsure Result = "unsure"
-	// Skipped is what could not be tried.
-	Skipped Result = "skipped"
-	Failed  Result = "failed"
 )
 
 // errNothing is the error of a configuration without near ends.
@@ -119,7 +107,7 @@ func Check(ctx context.Context, c *config.Config, o Options) ([]Finding, error) 
 // Sound reports whether nothing failed.
 func Sound(findings []Finding) bool {
 	for _, f := range findings {
-		if f.Result == Failed {
+		if f.Result == finding.Failed {
 			return false
 		}
 	}
@@ -190,24 +178,24 @@ func (p *patient) limited() (context.Context, context.CancelFunc) {
 
 // word is what there is to say of a step.
 type word struct {
-	result          Result
+	result          finding.Result
 	message, advice string
 }
 
 func ok(format string, args ...any) word {
-	return word{result: OK, message: fmt.Sprintf(format, args...)}
+	return word{result: finding.OK, message: fmt.Sprintf(format, args...)}
 }
 
 func unsure(format string, args ...any) word {
-	return word{result: Unsure, message: fmt.Sprintf(format, args...)}
+	return word{result: finding.Unsure, message: fmt.Sprintf(format, args...)}
 }
 
 func skipped(format string, args ...any) word {
-	return word{result: Skipped, message: fmt.Sprintf(format, args...)}
+	return word{result: finding.Skipped, message: fmt.Sprintf(format, args...)}
 }
 
 func failed(format string, args ...any) word {
-	return word{result: Failed, message: fmt.Sprintf(format, args...)}
+	return word{result: finding.Failed, message: fmt.Sprintf(format, args...)}
 }
 
 // but is w with an advice.

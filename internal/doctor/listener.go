@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/l4xds/l4xds/internal/finding"
 	"github.com/l4xds/l4xds/pkg/config"
 )
 
@@ -151,7 +152,7 @@ func (p *patient) near(r result, w want) word {
 			but("see the near end's log, and whether it has this configuration: /status of l4xds serve tells")
 	case r.err != nil:
 		return failed("%s: its tunnel did not open, or %s closed it", what, w).but("see what the far end answers directly, above")
-	case said.result == Failed:
+	case said.result == finding.Failed:
 		return failed("%s, and %s is a stand-in that answers", what, w).but("see what the far end answers directly, above")
 	}
 	return said.but("--echo puts a target there that answers")

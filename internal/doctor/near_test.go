@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/l4xds/l4xds/internal/finding"
 	"github.com/l4xds/l4xds/pkg/config"
 	"github.com/l4xds/l4xds/test/certs"
 	"github.com/l4xds/l4xds/test/echo"
@@ -313,7 +314,7 @@ func TestJSON(t *testing.T) {
 		Findings []Finding `json:"findings"`
 	}
 	w.must(json.Unmarshal(out.Bytes(), &got))
-	if got.Sound || len(got.Findings) != 4 || got.Findings[2].Step != Request || got.Findings[2].Result != Failed || got.Findings[2].Line != 2 {
+	if got.Sound || len(got.Findings) != 4 || got.Findings[2].Step != Request || got.Findings[2].Result != finding.Failed || got.Findings[2].Line != 2 {
 		t.Errorf("got %+v", got)
 	}
 	out.Reset()

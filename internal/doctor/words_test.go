@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/l4xds/l4xds/internal/finding"
 	"github.com/l4xds/l4xds/pkg/config"
 )
 
@@ -45,7 +46,7 @@ func TestRefusals(t *testing.T) {
 		{connect, 504, "504 Gateway Timeout: the target does not answer"},
 	} {
 		got := (&refusal{status: test.status}).meaning(&config.Tunnel{HTTP: config.HTTP2}, test.q)
-		if got.result != Failed || !strings.Contains(got.message, test.want) || got.advice == "" {
+		if got.result != finding.Failed || !strings.Contains(got.message, test.want) || got.advice == "" {
 			t.Errorf("%d to %s: %+v, want %q and an advice", test.status, test.q, got, test.want)
 		}
 	}
