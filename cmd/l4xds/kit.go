@@ -49,6 +49,7 @@ func newKit() *cobra.Command {
 		"the `USER` that Envoy runs as, a number or a name; for listeners that capture from: host")
 	flags.BoolVar(&k.remove, "remove", false,
 		"print what takes away whatever a kit made; needs neither the file nor the node")
+	c.AddCommand(newKitVerify())
 	return c
 }
 
