@@ -53,11 +53,11 @@ func (k *Kit) rules(v6 bool) []Command {
 // src_valid_mark is set, as wg-quick does, and drops it where the answer is this host; of IPv6 it does not.
 func marked(v6 bool) []Command {
 	turned := rule(v6, RouteTable, "What is turned back to this host is looked up in that table.", "fwmark", mark(TurnedMark))
-	in := rule(v6, RouteTable-1, "So is what came in and has the mark.", "fwmark", mark(Mark))
+	in := rule(v6, RouteTable-1, "What came in and has the mark is looked up in that table.", "fwmark", mark(Mark))
 	if v6 {
 		return []Command{turned, in}
 	}
-	asks := command(v6, "But when the kernel looks where such a packet is from (src_valid_mark), it is as if it had no mark.", "rule",
+	asks := command(v6, "When the kernel looks where a packet with the mark is from (src_valid_mark), it is as if it had none.", "rule",
 		"priority", strconv.Itoa(RouteTable-2), "fwmark", mark(Mark), "iif", "lo", "goto", strconv.Itoa(RouteTable))
 	return []Command{turned, asks, in}
 }
