@@ -58,9 +58,8 @@ listeners:
 				way{"tcp", "10.77.2.3:8086", "[fd77:2::4]:9000", netns.Far6},
 				way{"tcp", "[fd77:2::3]:8086", "[fd77:2::4]:9000", netns.Far6},
 			)
-			g.wantShut(g.net.Client, "10.77.2.2:8086") // no route
-			g.wantShut(g.net.Client, "10.77.2.2:8082") // beyond the targets
-			g.wantShut(g.net.Client, "10.77.1.1:8080")
+			g.wantShut(g.net.Client, "10.77.2.2:8086")                                                  // no route
+			g.wantCalls("any", 0, g.net.Client, "10.77.2.2:8082", "10.77.1.1:8080", "[fd77:1::1]:8080") // beyond the targets
 			g.wantNoCircle("any", "15001")
 		})
 	})

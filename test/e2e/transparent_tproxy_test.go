@@ -79,9 +79,8 @@ listeners:
 					way{"udp", "[fd77:2::2]:5303", "[fd77:2::4]:9000", netns.Client6},
 				)
 			}
-			g.wantShut(g.net.Client, "10.77.2.2:8086") // no route
-			g.wantShut(g.net.Client, nowhere+":8080")  // beyond the targets
-			g.wantShut(g.net.Client, "10.77.1.1:8080")
+			g.wantShut(g.net.Client, "10.77.2.2:8086")                                                    // no route
+			g.wantCalls("any", 0, g.net.Client, nowhere+":8080", "["+nowhere6+"]:8080", "10.77.1.1:8080") // beyond the targets
 			g.wantNoCircle("any", "15001")
 			g.wantNoCircle("both", "15003")
 			// Within the targets, but nobody is there: Envoy tries three times, and is not captured for it.
