@@ -18,17 +18,25 @@ const transparentListeners = `
   redirected: {tcp: {address: "[::]:15002", transparent: {mode: redirect, ports: 8081}}, to: original, targets: any}
   four: {udp: {address: "0.0.0.0:5300", transparent: tproxy}, source: client, to: "10.77.2.2:9000"}
   six: {udp: {address: "[::1]:5301", transparent: tproxy}, source: client, to: "[fd77:2::2]:9000"}
-  source4: {tcp: 8004, udp: 8004, source: client, to: "10.77.2.2:9000"}
+  source4: {tcp: 8004, udp: 8004, source: client, to: own}
   source6: {tcp: "[fd77:1::1]:8006", udp: "[fd77:1::1]:8006", source: client, to: "[fd77:2::2]:9000"}
 `
 
-// otherListeners are different for each number: a port moves, a listener comes and goes, a backend changes.
+// otherListeners are different for each number: a port moves, a listener comes and goes, backends change, also the one of a
+// transparent listener.
 func otherListeners(n int) string {
 	text := fmt.Sprintf("  moving: {tcp: %[1]d, udp: %[1]d, to: \"10.77.2.2:9000\"}\n", 7000+n)
-	if n%2 == 0 {
+	own := `"10.77.2.2:9000"`
+	if n%2 == 1 {
+		own += `, "10.77.2.3:9000"`
 		text += "  sometimes: {tcp: 6000, udp: 6000, to: \"10.77.2.2:9000\"}\n"
 	}
-	return text + fmt.Sprintf("  steady: {tcp: 6001, udp: 6001, to: pool}\nbackends: {pool: {endpoints: \"10.77.2.3:%d\"}}\n", 9000+n)
+	return text + fmt.Sprintf(`
+  steady: {tcp: 6001, udp: 6001, to: pool}
+backends:
+  pool: {endpoints: "10.77.2.3:%d"}
+  own: {endpoints: [%s]}
+`, 9000+n, own)
 }
 
 // TestTransparentEdits: what is open in transparent listeners is untouched by edits of others, and so is the kit.

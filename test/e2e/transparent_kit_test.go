@@ -50,10 +50,26 @@ func (g *gateway) kitOf() string {
 	return text.String()
 }
 
-// withKit does something while the kit of Envoy's host in this format is in force.
+// withKit does something while the kit of Envoy's host in this format is in force. Where there is an Envoy, verify must find
+// that nothing is missing.
 func (g *gateway) withKit(format string, do func()) {
 	g.t.Helper()
-	g.withKitOn(g.net.Host, do, "--format", format, "--envoy-user", netns.Nobody)
+	g.withKitOn(g.net.Host, func() {
+		if g.envoy != nil {
+			g.wantVerified()
+		}
+		do()
+	}, "--format", format, "--envoy-user", netns.Nobody)
+}
+
+// wantVerified wants `l4xds kit verify` to find what the first Envoy needs.
+func (g *gateway) wantVerified() {
+	g.t.Helper()
+	said, err := g.net.Host.Run(g.ctx, "", program, "kit", "verify", g.daemon.File,
+		"--node", "id=edge-1,cluster=edge", "--envoy-user", netns.Nobody, "--admin", g.envoy.Admin)
+	if err != nil {
+		g.t.Errorf("%v\n%s", err, said)
+	}
 }
 
 // withEachKit does something with the kit in each of the formats that run here. A unit of systemd has the script in it.
