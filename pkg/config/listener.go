@@ -80,7 +80,8 @@ type Listener struct {
 	// Envoy: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol, a listener filter
 	ProxyProtocol *ClientProxy `yaml:"proxy_protocol" default:"none" only:"tcp" hard:"true" because:"datagrams have no beginning that a header could stand at; let what is in front keep the client's address"`
 	// MaxDatagram is the largest datagram that is passed on, to the backend and back; through a tunnel, of those to the far
-	// end. Larger ones are dropped, and counted by `listener.ADDRESS.udp.downstream_rx_datagram_dropped`.
+	// end. Larger ones are dropped, and counted by `listener.ADDRESS.udp.downstream_rx_datagram_dropped`. What is passed on and
+	// does not fit into a packet of the network is split, on both sides.
 	// Default: 9000, what jumbo frames carry; larger ones pass as well where the kernel hands over several datagrams in one
 	// piece (GRO). That is left off where the key is written, so that it is exact. Through HTTP/3 it is 1423, and no more:
 	// what fits into one packet of QUIC.

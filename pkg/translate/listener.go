@@ -69,6 +69,7 @@ func udpListener(s *stanzaPlan, b *config.Bind) *listenerv3.Listener {
 		AdditionalAddresses: additionalAddresses(corev3.SocketAddress_UDP, b),
 		Transparent:         transparent(s.stanza),
 		Freebind:            freebind(s.stanza),
+		SocketOptions:       splitting(b),
 		UdpListenerConfig:   &listenerv3.UdpListenerConfig{DownstreamSocketConfig: udpSocket(s.stanza)},
 		ListenerFilters:     []*listenerv3.ListenerFilter{udpProxy(s)},
 	}

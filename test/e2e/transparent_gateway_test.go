@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,6 +84,9 @@ const (
 	silence  = 300 * time.Millisecond
 )
 
+// large does not fit into one packet, so that fragments have to find their way as well.
+var large = strings.Repeat("x", 8000)
+
 // asker asks a server who it is, and waits so long for the answer.
 type asker func(ctx context.Context, from echo.Dialer, addr string, wait time.Duration) (seen, error)
 
@@ -97,7 +101,7 @@ func askTCP(ctx context.Context, from echo.Dialer, addr string, wait time.Durati
 		return seen{}, err
 	}
 	told, err := tell(conn.Backend, conn.Source, conn.LocalAddr())
-	return told, errors.Join(err, conn.Ask("hello"), conn.Close())
+	return told, errors.Join(err, conn.Ask(large), conn.Close())
 }
 
 func askUDP(ctx context.Context, from echo.Dialer, addr string, wait time.Duration) (seen, error) {
@@ -106,7 +110,7 @@ func askUDP(ctx context.Context, from echo.Dialer, addr string, wait time.Durati
 		return seen{}, err
 	}
 	defer func() { _ = session.Close() }()
-	answer, err := session.Ask("hello", wait)
+	answer, err := session.Ask(large, wait)
 	if err != nil {
 		return seen{}, err
 	}
