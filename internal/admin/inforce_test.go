@@ -70,7 +70,7 @@ listeners:
   proxied2: {tcp: 130, proxy_protocol: optional, routes: [{name: a, peer: [10.0.0.0/8, 10.9.9.9], from: local, to: web}]}
   proxied3: {tcp: 131, proxy_protocol: require, to: {endpoints: [{address: 10.0.0.1:1, proxy_protocol: {version: v2, tlvs: {0xE0: 'a"b', 0x02: "%HOSTNAME%"}, pass: all}}, 10.0.0.2:1, {address: 10.0.0.3:1, weight: 3, proxy_protocol: none}], proxy_protocol: {version: v2, pass: [0xE9, 0xE1]}}}
   orig: {tcp: {address: "[::]:139", transparent: {mode: tproxy, ports: [80, 81-82]}}, to: {endpoints: original, proxy_protocol: {version: v2, tlvs: {0xEE: a}}, source: [10.0.0.9, "2001:db8::9"], timeouts: {connect: 2s}, keepalive: none}, targets: ["*:80", 10.0.0.0/8, "[2001:db8::]:81-82", any]}
-  orig2: {tcp: 140, transparent: {mode: redirect, ports: 83}, source: client, targets: any, routes: [{name: a, port: 83, from: 10.0.0.0/8, to: original, targets: "*:83"}, {name: b, from: 11.0.0.0/8, to: original}], to: web, freebind: true}
+  orig2: {tcp: "10.0.0.1:140", transparent: {mode: redirect, ports: 83}, source: client, targets: any, routes: [{name: a, port: 83, from: 10.0.0.0/8, to: original, targets: "*:83"}, {name: b, from: 11.0.0.0/8, to: original}], to: web, freebind: true}
   orig3: {udp: {address: "127.0.0.1:141", transparent: {mode: tproxy, from: host}}, to: {endpoints: [10.0.0.1:1], source: {address: 10.0.0.9, freebind: true}}}
   ways7: {tcp: 127, retry: 6, routes: [{name: a, from: local, to: web}, {name: b, to: web, retry: none}]}
 tunnels:

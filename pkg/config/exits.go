@@ -196,6 +196,9 @@ func (l *loader) bound(e *far) []*Listener {
 		l.unclear[&quic] = l.unclear[e.Listener]
 		made = append(made, &quic)
 	}
+	for _, l := range made {
+		e.checkFreebind(l, e.value)
+	}
 	e.checkSpoken(tcp, udp)
 	e.checkFarPing(tcp)
 	return made

@@ -144,13 +144,14 @@ func (r *reading) listener(protocol Protocol) *Listener {
 		made.Keepalive = nil
 	}
 	r.checkTransparent(made, merged)
+	r.checkFreebind(made, written)
 	r.checkClientProxy(made, merged)
 	r.fitIdle(made, merged)
 	said := len(r.report.list)
 	r.routes(made, &form, merged)
 	r.checkClientSource(made, merged)
 	if len(r.report.list) == said {
-		r.checkReaches(written.pair("targets"), made.Routes)
+		r.checkReaches(made, written.pair("targets"), made.Routes)
 	}
 	if at := written.get("max_datagram"); at != nil && made.OverHTTP3() && made.MaxDatagram > MaxHTTP3Datagram {
 		r.errorf(idBounds, at, "%s is more than HTTP/3 carries in one packet, which is %s; write that, or http: 2 on the tunnel", at.text, MaxHTTP3Datagram)

@@ -182,9 +182,23 @@ func (r *reading) dialled(t target, o origin) *Backend {
 	return &form.Backend
 }
 
-// checkReaches says that targets stand where nothing goes to the original destination.
-func (r *reading) checkReaches(at *pair, routes []*Route) {
-	if at != nil && !slices.ContainsFunc(routes, func(route *Route) bool { return route.Original }) {
+// checkReaches says which targets of l, or of one of its routes, nobody can dial there.
+func (r *reading) checkReaches(l *Listener, at *pair, routes []*Route) {
+	if at == nil || len(l.Binds) == 0 {
+		return // or an error was said
+	}
+	if !slices.ContainsFunc(routes, func(route *Route) bool { return route.Original }) {
 		r.errorf(idNoEffect, at.key, "has no effect: targets are what to: original may reach")
+		return
+	}
+	for _, item := range at.value.elements() {
+		c, err := parseReach(item.text)
+		switch {
+		case err != nil || l.ProxyProtocol != nil: // a header may lead everywhere
+		case c.Ports != (Ports{}) && !slices.ContainsFunc(l.Captured(), c.Ports.meets):
+			r.errorf(idUnreachable, item, "%s is never dialled: no such port is captured", quote(item.text))
+		case c.Network.IsValid() && !slices.ContainsFunc(l.spots(), func(s spot) bool { return s.takesAddress(c.Network) }):
+			r.errorf(idUnreachable, item, "%s is never dialled: the listener is at %s, and takes the other family only", quote(item.text), l.Binds[0])
+		}
 	}
 }

@@ -269,7 +269,7 @@ func (l *listing) onward(route *Route, v *value, form *routeForm) {
 	said := len(l.report.list)
 	l.send(route, form.To, o, o.cluster+"/"+route.Name)
 	if len(l.report.list) == said {
-		l.checkReaches(v.pair("targets"), []*Route{route})
+		l.checkReaches(l.Listener, v.pair("targets"), []*Route{route})
 	}
 	if o.tunnel == nil {
 		o.private = own

@@ -113,6 +113,16 @@ func (r *reading) checkTransparent(made *Listener, merged *value) {
 	}
 }
 
+// checkFreebind says where freebind, if it is written, changes nothing for made.
+func (r *reading) checkFreebind(made *Listener, written *value) {
+	if !made.Freebind || len(made.Binds) == 0 {
+		return // or an error was said
+	}
+	r.idle(written, "freebind", !slices.ContainsFunc(made.Binds, func(b Bind) bool { return b.Path == "" && !b.Address.IsUnspecified() }),
+		"no address here could be missing")
+	r.idle(written, "freebind", made.Transparent != nil && made.Transparent.Mode == TProxy, "tproxy listens on every address, missing or not")
+}
+
 // unbound says why nothing that is captured comes to b; empty where it does.
 func (t *Transparent) unbound(b Bind) string {
 	switch loopback := b.Address.IsLoopback(); {

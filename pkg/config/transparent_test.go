@@ -12,7 +12,7 @@ func TestTransparent(t *testing.T) {
 	t.Parallel()
 	c := mustLoad(t, `listeners:
   own: {tcp: [80, 90-99], udp: 53, transparent: tproxy, source: client, to: "h:1"}
-  cap: {tcp: {address: 15001, transparent: {mode: redirect, ports: [8080, 443, 9000-9010, 443]}}, to: original, targets: [10.0.0.0/8, "*:53-54", "[2001:db8::/32]:7", "10.0.0.1:9", "2001:db8::/32", any]}
+  cap: {tcp: {address: "[::]:15001", transparent: {mode: redirect, ports: [8080, 443, 9000-9010, 443]}}, to: original, targets: [10.0.0.0/8, "*:53-443", "[2001:db8::/32]:9007", "10.0.0.1:8080", "2001:db8::/32", any]}
   side: {tcp: "127.0.0.1:15002", transparent: {mode: redirect, from: host, ports: 5432}, to: {endpoints: original, proxy_protocol: v2, timeouts: {connect: 1s}}, targets: any, source: 10.0.0.9}
   slow: {udp: 54, source: client, timeouts: {idle: 10s}, to: "h:1"}
   plain: {udp: 55, to: "h:1", source: none}
@@ -32,7 +32,7 @@ func TestTransparent(t *testing.T) {
 		got = append(got, text)
 	}
 	want := []string{
-		"cap tcp [443 8080 9000-9010] idle none needs false original cap within [10.0.0.0/8 *:53-54 [2001:db8::/32]:7 10.0.0.1:9 [2001:db8::/32] any] after 5s",
+		"cap tcp [443 8080 9000-9010] idle none needs false original cap within [10.0.0.0/8 *:53-443 [2001:db8::/32]:9007 10.0.0.1:8080 [2001:db8::/32] any] after 5s",
 		"own tcp [80 90-99] idle none needs true",
 		"own udp [53] idle 30s needs true",
 		"plain udp [] idle 1m needs false",
