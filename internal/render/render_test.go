@@ -226,7 +226,7 @@ backends: {a: {endpoints: [10.0.0.1:5432]}}
 func TestBootstrapSaysWhatTheProcessNeeds(t *testing.T) {
 	const need = "start Envoy with CAP_NET_RAW or CAP_NET_ADMIN"
 	for key, want := range map[string]bool{"freebind: true": false, "source: client": true, "transparent: tproxy": true} {
-		r := load(t, "listeners: {a: {tcp: 1, to: 10.0.0.1:1, "+key+"}}\n")
+		r := load(t, "listeners: {a: {tcp: \"192.0.2.1:1\", to: 10.0.0.1:1, "+key+"}}\n")
 		var b bytes.Buffer
 		if err := Bootstrap(&b, r.Config, r.List); err != nil {
 			t.Fatal(err)
