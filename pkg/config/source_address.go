@@ -83,6 +83,11 @@ func (s *BackendSource) check(d *decoder, v *value) {
 	}
 }
 
+// whole reports whether s is there, and nothing about it is wrong, which was said.
+func (s *BackendSource) whole() bool {
+	return s != nil && len(s.Address) > 0 && !slices.ContainsFunc(s.Address, func(a SourceAddress) bool { return !a.IsValid() })
+}
+
 // of is the address of the family of a; invalid where there is none.
 func (s *BackendSource) of(a netip.Addr) netip.Addr {
 	for _, source := range s.Address {
@@ -95,9 +100,8 @@ func (s *BackendSource) of(a netip.Addr) netip.Addr {
 
 // checkSource says which endpoints of b could not be reached from its source. Those that have names are not known here.
 func (l *loader) checkSource(b *Backend, endpoints *value) {
-	if b.Source == nil || len(b.Source.Address) == 0 ||
-		slices.ContainsFunc(b.Source.Address, func(a SourceAddress) bool { return !a.IsValid() }) {
-		return // there is none, or an error was said
+	if !b.Source.whole() {
+		return
 	}
 	for i, item := range endpoints.elements() {
 		switch e := b.Endpoints[i]; {

@@ -139,7 +139,7 @@ func (t *Transparent) unbound(b Bind) string {
 // checkCapturedUDP says which ports cannot be captured for UDP as it is: Envoy answers from the port that it listens on.
 func (r *reading) checkCapturedUDP(made *Listener, at *pair) {
 	for i, p := range made.Transparent.Ports {
-		if !p.covered(made.ports()) {
+		if p.First > 0 && !p.covered(made.ports()) { // else an error was said
 			r.errorf(idTransparent, at.value.get("ports").elements()[i],
 				"%s is captured, and udp does not listen there: the answers to it would come from another port; listen on it, or use redirect", p)
 		}
@@ -205,10 +205,13 @@ func (m *Match) takesFamily(every Network) bool {
 // are read.
 func (l *loader) checkFamilies(listeners []*Listener) {
 	for _, listener := range listeners {
-		if listener.Source != SourceClient {
-			continue
+		if listener.Source != SourceClient || len(listener.Binds) == 0 {
+			continue // or an error was said
 		}
 		for _, route := range listener.Routes {
+			if route.Via != nil {
+				continue // of which an error was said
+			}
 			for _, p := range route.To.Parts {
 				l.checkSeen(listener, route, p.Backend)
 			}
@@ -218,7 +221,7 @@ func (l *loader) checkFamilies(listeners []*Listener) {
 
 // checkSeen says which clients of a route of listener could not be seen by the endpoints of b.
 func (l *loader) checkSeen(listener *Listener, route *Route, b *Backend) {
-	if b.Source != nil {
+	if b.Source.whole() {
 		where := "the backend"
 		if b.Name != "" {
 			where = "backend " + quote(b.Name)
