@@ -26,7 +26,7 @@ func (i *inspection) addresses() {
 		if !l.Audience.Match(i.Node) {
 			continue
 		}
-		for _, b := range backends(l) {
+		for _, b := range l.Backends() {
 			if b.Source == nil || b.Source.Freebind {
 				continue
 			}
@@ -55,19 +55,4 @@ func quoted(a netip.Addr) string {
 		return `"` + a.String() + `"`
 	}
 	return a.String()
-}
-
-// backends are those that a listener sends to: far ends where it goes through a tunnel.
-func backends(l *config.Listener) []*config.Backend {
-	var all []*config.Backend
-	for _, r := range l.Routes {
-		if r.Via != nil {
-			all = append(all, r.Via.Proxy)
-			continue
-		}
-		for _, p := range r.To.Parts {
-			all = append(all, p.Backend)
-		}
-	}
-	return all
 }

@@ -97,6 +97,17 @@ func (l *Listener) OverHTTP3() bool {
 	return l.Protocol == UDP && slices.ContainsFunc(l.Routes, func(r *Route) bool { return r.Via != nil && r.Via.HTTP == HTTP3 })
 }
 
+// Backends are those that l sends to, as often as it does: the far ends where it goes through a tunnel.
+func (l *Listener) Backends() []*Backend {
+	var all []*Backend
+	for _, r := range l.Routes {
+		for _, p := range r.To.Parts {
+			all = append(all, p.Backend)
+		}
+	}
+	return all
+}
+
 // Bind is one address that a listener listens on.
 type Bind struct {
 	At Place

@@ -139,9 +139,9 @@ func (k *Kit) add(l *config.Listener) {
 			k.marks(false)
 			k.marks(true)
 		}
-		k.Localnet = k.Localnet || slices.ContainsFunc(backends(l), onLocalnet)
+		k.Localnet = k.Localnet || slices.ContainsFunc(l.Backends(), onLocalnet)
 	}
-	for _, b := range backends(l) {
+	for _, b := range l.Backends() {
 		if b.Source != nil && b.Source.Freebind {
 			k.Listeners = append(k.Listeners, l.Name)
 			for _, a := range b.Source.Address {
@@ -180,21 +180,6 @@ func (k *Kit) user(name string) (string, error) {
 		return "", fmt.Errorf("%q is neither the number nor the name of a user", name)
 	}
 	return name, nil
-}
-
-// backends are those that Envoy sends the traffic of l to: far ends where it goes through a tunnel.
-func backends(l *config.Listener) []*config.Backend {
-	var all []*config.Backend
-	for _, r := range l.Routes {
-		if r.Via != nil {
-			all = append(all, r.Via.Proxy)
-			continue
-		}
-		for _, p := range r.To.Parts {
-			all = append(all, p.Backend)
-		}
-	}
-	return all
 }
 
 // onLocalnet reports whether some endpoint of b is on 127.0.0.0/8.

@@ -70,7 +70,7 @@ func answers(l *config.Listener, envoy []netip.Addr) []Answer {
 			all = append(all, originalAnswers(l)...)
 		}
 	}
-	for _, b := range backends(l) {
+	for _, b := range l.Backends() {
 		for _, e := range b.Endpoints {
 			port := config.Ports{First: e.Port, Last: e.Port}
 			switch {
